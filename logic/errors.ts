@@ -59,9 +59,11 @@ export const ERRORS = {
   admin_required: http(401, 'The admin password is required.'),
   path_not_found: http(404, 'There is no such path.'),
   method_not_allowed: http(405, 'This path does not take this method.'),
+  log_file_not_found: http(404, 'There is no such log file.'),
   body_too_large: http(413, 'The request body is too large.'),
   body_unreadable: http(415, 'The request body cannot be read.'),
   draining: http(503, 'The service is shutting down.'),
+  store_unavailable: http(503, 'The database does not answer.'),
 } as const satisfies Record<string, Row>;
 
 export type ErrorName = keyof typeof ERRORS;

@@ -1,0 +1,375 @@
+import type BetterSqlite3 from 'better-sqlite3';
+import {
+  type Audience,
+  type Pusher,
+  type Room,
+  type RoomKind,
+  type RoomRef,
+  type RoomWithPushers,
+  spaceOf,
+} from '../model.ts';
+import type { Found, RoomChange } from '../room_rules.ts';
+import type { SqliteBatch } from './sqlite_batch.ts';
+import type { EventMeta, SqliteEvents } from './sqlite_events.ts';
+import type { ChangeRoom, LiveRoom, ReserveOutcome, ReserveRoom, RoomStore } from './store.ts';
+
+const ROOM_COLUMNS = `
+  epoch, kind, room_id, state, creator, info, ends_with_creator, seq, pusher_count,
+  audience_count, mixed_stream_id, custom, created_at_ms`;
+
+const PUSHER_COLUMNS = `
+  epoch, user_id, user_name, user_avatar, push_url, stream_id, joined_at_ms, updated_at_ms`;
+
+const ROOM_RESERVE = `
+  insert into rooms (space, kind, room_id, state, creator, info, ends_with_creator, seq,
+    pusher_count, audience_count, mixed_stream_id, custom, created_at_ms, reserved_until_ms)
+  values (?, ?, ?, 'reserved', ?, ?, ?, 0, 0, 0, '', '{}', ?, ?)
+  on conflict (space, room_id) do nothing`;
+
+const ROOM_BY_ID = `select ${ROOM_COLUMNS} from rooms where space = ? and room_id = ?`;
+
+const ROOM_BY_EPOCH = `select ${ROOM_COLUMNS} from rooms where epoch = ?`;
+
+const ROOM_UPDATE = `
+  update rooms set state = ?, seq = ?, pusher_count = ?, audience_count = ?,
+    mixed_stream_id = ?, custom = ?
+  where epoch = ?`;
+
+const ROOM_DELETE = 'delete from rooms where epoch = ?';
+
+const ROOMS_PAGE = `
+  select ${ROOM_COLUMNS} from rooms where kind = ? and state = 'active'
+  order by epoch limit ? offset ?`;
+
+const ROOMS_IDLE = `
+  select kind, room_id, epoch from rooms
+  where state = 'inactive' and kind = ? and created_at_ms < ? order by created_at_ms limit ?`;
+
+const ROOMS_STALE = `
+  select epoch from rooms
+  where state = 'reserved' and reserved_until_ms < ? order by reserved_until_ms limit ?`;
+
+const ROOMS_LIVE = `
+  select epoch, kind, room_id, seq from rooms
+  where state = 'active' and epoch > ? order by epoch limit ?`;
+
+const COUNTS = `
+  select (select count(*) from rooms) as rooms, (select count(*) from pushers) as pushers`;
+
+const PUSHERS_OF = `select ${PUSHER_COLUMNS} from pushers where epoch = ? order by position`;
+
+const PUSHERS_OF_MANY = `
+  select ${PUSHER_COLUMNS} from pushers
+  where epoch in (select value from json_each(?)) order by epoch, position`;
+
+const PUSHER_IDS_BETWEEN = `
+  select epoch, user_id from pushers where epoch between ? and ? order by epoch`;
+
+const PUSHER_INSERT = `
+  insert into pushers (epoch, user_id, position, user_name, user_avatar, push_url, stream_id,
+    joined_at_ms, updated_at_ms)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const PUSHER_UPDATE = `
+  update pushers set user_name = ?, user_avatar = ?, push_url = ?, stream_id = ?, updated_at_ms = ?
+  where epoch = ? and user_id = ?`;
+
+const PUSHER_DELETE = 'delete from pushers where epoch = ? and user_id = ?';
+
+const PUSHERS_DELETE = 'delete from pushers where epoch = ?';
+
+const AUDIENCE_SELECT = 'select user_id, user_info from audiences where epoch = ? and user_id = ?';
+
+const AUDIENCES_FIRST = `
+  select user_id, user_info from audiences where epoch = ? order by position limit ?`;
+
+const AUDIENCE_INSERT = `
+  insert into audiences (epoch, user_id, position, user_info) values (?, ?, ?, ?)`;
+
+const AUDIENCE_UPDATE = 'update audiences set user_info = ? where epoch = ? and user_id = ?';
+
+const AUDIENCE_DELETE = 'delete from audiences where epoch = ? and user_id = ?';
+
+const AUDIENCES_DELETE = 'delete from audiences where epoch = ?';
+
+interface RoomRow {
+  readonly epoch: number;
+  readonly kind: RoomKind;
+  readonly room_id: string;
+  readonly state: Room['state'];
+  readonly creator: string;
+  readonly info: string;
+  readonly ends_with_creator: number;
+  readonly seq: number;
+  readonly pusher_count: number;
+  readonly audience_count: number;
+  readonly mixed_stream_id: string;
+  readonly custom: string;
+  readonly created_at_ms: number;
+}
+
+interface PusherRow {
+  readonly epoch: number;
+  readonly user_id: string;
+  readonly user_name: string;
+  readonly user_avatar: string;
+  readonly push_url: string;
+  readonly stream_id: string;
+  readonly joined_at_ms: number;
+  readonly updated_at_ms: number;
+}
+
+interface AudienceRow {
+  readonly user_id: string;
+  readonly user_info: string;
+}
+
+/** Rooms, pushers and audiences in SQLite. */
+export class SqliteRooms implements RoomStore {
+  readonly #batch: SqliteBatch;
+  readonly #events: SqliteEvents;
+  readonly #statements;
+
+  constructor(parts: {
+    readonly db: BetterSqlite3.Database;
+    readonly batch: SqliteBatch;
+    readonly events: SqliteEvents;
+  }) {
+    this.#batch = parts.batch;
+    this.#events = parts.events;
+    this.#statements = statementsOn(parts.db);
+  }
+
+  reserveRoom(request: ReserveRoom): Promise<ReserveOutcome> {
+    return this.#batch.write(() => this.#reserve(request));
+  }
+
+  dropReservation(request: {
+    readonly epoch: number;
+    readonly groupMayExist: boolean;
+    readonly nowMs: number;
+  }) {
+    return this.#batch.write(() => {
+      const row = this.#statements.roomByEpoch.get(request.epoch);
+      if (row?.state !== 'reserved') return;
+      this.#statements.roomDelete.run(request.epoch);
+      if (request.groupMayExist) this.#events.closeGroup(roomOf(row), request.nowMs);
+    });
+  }
+
+  changeRoom<T>(request: ChangeRoom<T>): Promise<T> {
+    return this.#batch.write(() => {
+      const found = this.#find(request);
+      const { result, change } = request.rule(found);
+      if (change !== undefined && found.room !== undefined)
+        this.#apply(found.room, change, request);
+      return result;
+    });
+  }
+
+  async readRoom(ref: RoomRef): Promise<RoomWithPushers | undefined> {
+    const room = this.#roomNamed(ref);
+    return room && { room, pushers: this.#pushersOf(room) };
+  }
+
+  async readRooms(page: {
+    readonly kind: RoomKind;
+    readonly offset: number;
+    readonly limit: number;
+  }): Promise<readonly RoomWithPushers[]> {
+    const rooms = this.#statements.roomsPage.all(page.kind, page.limit, page.offset).map(roomOf);
+    const pushers = new Map<number, Pusher[]>(rooms.map(({ epoch }) => [epoch, []]));
+    const epochs = JSON.stringify(rooms.map(({ epoch }) => epoch));
+    for (const row of this.#statements.pushersOfMany.all(epochs))
+      pushers.get(row.epoch)?.push(pusherOf(row));
+    return rooms.map((room) => ({
+      room,
+      pushers: creatorFirst(room, pushers.get(room.epoch) ?? []),
+    }));
+  }
+
+  async readAudiences(ref: RoomRef, limit: number) {
+    const room = this.#roomNamed(ref);
+    if (room === undefined) return { count: 0, audiences: [] };
+    const audiences = this.#statements.audiencesFirst.all(room.epoch, limit).map(audienceOf);
+    return { count: room.audienceCount, audiences };
+  }
+
+  async readIdleRooms(request: {
+    readonly kind: RoomKind;
+    readonly createdBeforeMs: number;
+    readonly limit: number;
+  }) {
+    return this.#statements.roomsIdle
+      .all(request.kind, request.createdBeforeMs, request.limit)
+      .map(({ kind, room_id: roomID, epoch }) => ({ kind, roomID, epoch }));
+  }
+
+  async readStaleReservations(request: { readonly nowMs: number; readonly limit: number }) {
+    return this.#statements.roomsStale.all(request.nowMs, request.limit).map(({ epoch }) => epoch);
+  }
+
+  async readLiveRooms(request: {
+    readonly afterEpoch: number;
+    readonly limit: number;
+  }): Promise<readonly LiveRoom[]> {
+    const rows = this.#statements.roomsLive.all(request.afterEpoch, request.limit);
+    const userIDs = new Map<number, string[]>(rows.map(({ epoch }) => [epoch, []]));
+    const [first, last] = [rows[0]?.epoch ?? 0, rows.at(-1)?.epoch ?? 0];
+    for (const { epoch, user_id } of this.#statements.pusherIDs.all(first, last))
+      userIDs.get(epoch)?.push(user_id);
+    return rows.map(({ epoch, kind, room_id: roomID, seq }) => {
+      return { epoch, kind, roomID, seq, userIDs: userIDs.get(epoch) ?? [] };
+    });
+  }
+
+  async readCounts() {
+    const row = this.#statements.counts.get();
+    return { rooms: row?.rooms ?? 0, pushers: row?.pushers ?? 0 };
+  }
+
+  #reserve(request: ReserveRoom): ReserveOutcome {
+    const { kind, roomID, creator, info, endsWithCreator, nowMs, reservedUntilMs } = request;
+    if (this.#statements.roomByID.get(spaceOf(kind), roomID)) return { outcome: 'exists' };
+    const closing = this.#events.closingOf(request);
+    if (closing === 'out' || (closing === 'due' && !request.takeOverGroup))
+      return { outcome: 'group_closing' };
+    if (closing === 'due') this.#events.keepGroup(request);
+    const names = [spaceOf(kind), kind, roomID, creator, info];
+    const { lastInsertRowid } = this.#statements.roomReserve.run(
+      ...names,
+      endsWithCreator ? 1 : 0,
+      nowMs,
+      reservedUntilMs,
+    );
+    return { outcome: 'reserved', epoch: Number(lastInsertRowid) };
+  }
+
+  #find<T>({ ref, epoch, audienceID }: ChangeRoom<T>): Found {
+    const room = this.#roomNamed(ref);
+    if (room === undefined || (epoch !== undefined && room.epoch !== epoch))
+      return { room: undefined, pushers: [], audience: undefined };
+    const audience =
+      audienceID === undefined
+        ? undefined
+        : this.#statements.audienceSelect.get(room.epoch, audienceID);
+    return { room, pushers: this.#pushersOf(room), audience: audience && audienceOf(audience) };
+  }
+
+  #apply(before: Room, change: RoomChange, meta: EventMeta): void {
+    const { epoch } = before;
+    const seq = before.seq + change.events.length;
+    if (change.room === 'destroyed') {
+      this.#statements.pushersDelete.run(epoch);
+      if (before.audienceCount > 0) this.#statements.audiencesDelete.run(epoch);
+      this.#statements.roomDelete.run(epoch);
+    } else {
+      const { state, pusherCount, audienceCount, mixedStreamID, custom } = change.room;
+      const counts = [pusherCount, audienceCount];
+      this.#statements.roomUpdate.run(state, seq, ...counts, mixedStreamID, custom, epoch);
+      this.#applyMembers(epoch, seq, change);
+    }
+    this.#events.append(before, change.events, meta);
+  }
+
+  #applyMembers(epoch: number, seq: number, change: RoomChange): void {
+    const { joined, updated, left = [], audienceJoined, audienceUpdated, audienceLeft } = change;
+    const statements = this.#statements;
+    if (joined) {
+      const { userID, userName, userAvatar, pushURL, streamID, joinedAtMs, updatedAtMs } = joined;
+      const shown = [userName, userAvatar, pushURL, streamID];
+      statements.pusherInsert.run(epoch, userID, seq, ...shown, joinedAtMs, updatedAtMs);
+    }
+    if (updated) {
+      const { userID, userName, userAvatar, pushURL, streamID, updatedAtMs } = updated;
+      const shown = [userName, userAvatar, pushURL, streamID];
+      statements.pusherUpdate.run(...shown, updatedAtMs, epoch, userID);
+    }
+    for (const userID of left) statements.pusherDelete.run(epoch, userID);
+    if (audienceJoined)
+      statements.audienceInsert.run(epoch, audienceJoined.userID, seq, audienceJoined.userInfo);
+    if (audienceUpdated)
+      statements.audienceUpdate.run(audienceUpdated.userInfo, epoch, audienceUpdated.userID);
+    if (audienceLeft !== undefined) statements.audienceDelete.run(epoch, audienceLeft);
+  }
+
+  #roomNamed({ kind, roomID }: RoomRef): Room | undefined {
+    const row = this.#statements.roomByID.get(spaceOf(kind), roomID);
+    return row?.kind === kind ? roomOf(row) : undefined;
+  }
+
+  #pushersOf(room: Room): readonly Pusher[] {
+    return creatorFirst(room, this.#statements.pushersOf.all(room.epoch).map(pusherOf));
+  }
+}
+
+function statementsOn(db: BetterSqlite3.Database) {
+  return {
+    roomReserve: db.prepare(ROOM_RESERVE),
+    roomByID: db.prepare<[string, string], RoomRow>(ROOM_BY_ID),
+    roomByEpoch: db.prepare<[number], RoomRow>(ROOM_BY_EPOCH),
+    roomUpdate: db.prepare(ROOM_UPDATE),
+    roomDelete: db.prepare(ROOM_DELETE),
+    roomsPage: db.prepare<[string, number, number], RoomRow>(ROOMS_PAGE),
+    roomsIdle: db.prepare<[string, number, number], Pick<RoomRow, 'kind' | 'room_id' | 'epoch'>>(
+      ROOMS_IDLE,
+    ),
+    roomsStale: db.prepare<[number, number], { epoch: number }>(ROOMS_STALE),
+    roomsLive: db.prepare<[number, number], RoomRow>(ROOMS_LIVE),
+    counts: db.prepare<[], { rooms: number; pushers: number }>(COUNTS),
+    pushersOf: db.prepare<[number], PusherRow>(PUSHERS_OF),
+    pushersOfMany: db.prepare<[string], PusherRow>(PUSHERS_OF_MANY),
+    pusherIDs: db.prepare<[number, number], { epoch: number; user_id: string }>(PUSHER_IDS_BETWEEN),
+    pusherInsert: db.prepare(PUSHER_INSERT),
+    pusherUpdate: db.prepare(PUSHER_UPDATE),
+    pusherDelete: db.prepare(PUSHER_DELETE),
+    pushersDelete: db.prepare(PUSHERS_DELETE),
+    audienceSelect: db.prepare<[number, string], AudienceRow>(AUDIENCE_SELECT),
+    audiencesFirst: db.prepare<[number, number], AudienceRow>(AUDIENCES_FIRST),
+    audienceInsert: db.prepare(AUDIENCE_INSERT),
+    audienceUpdate: db.prepare(AUDIENCE_UPDATE),
+    audienceDelete: db.prepare(AUDIENCE_DELETE),
+    audiencesDelete: db.prepare(AUDIENCES_DELETE),
+  };
+}
+
+function roomOf(row: RoomRow): Room {
+  return {
+    epoch: row.epoch,
+    kind: row.kind,
+    roomID: row.room_id,
+    state: row.state,
+    creator: row.creator,
+    info: row.info,
+    endsWithCreator: row.ends_with_creator === 1,
+    seq: row.seq,
+    pusherCount: row.pusher_count,
+    audienceCount: row.audience_count,
+    mixedStreamID: row.mixed_stream_id,
+    custom: row.custom,
+    createdAtMs: row.created_at_ms,
+  };
+}
+
+function pusherOf(row: PusherRow): Pusher {
+  return {
+    userID: row.user_id,
+    userName: row.user_name,
+    userAvatar: row.user_avatar,
+    pushURL: row.push_url,
+    streamID: row.stream_id,
+    joinedAtMs: row.joined_at_ms,
+    updatedAtMs: row.updated_at_ms,
+  };
+}
+
+function audienceOf(row: AudienceRow): Audience {
+  return { userID: row.user_id, userInfo: row.user_info };
+}
+
+/** Old clients play the first pusher as the anchor. */
+function creatorFirst(room: Room, pushers: readonly Pusher[]): readonly Pusher[] {
+  const creator = pushers.find(({ userID }) => userID === room.creator);
+  if (creator === undefined || creator === pushers[0]) return pushers;
+  return [creator, ...pushers.filter((pusher) => pusher !== creator)];
+}

@@ -1,0 +1,382 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  type KeyObject,
+  sign as signatureOf,
+  timingSafeEqual,
+  verify as verifySignature,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { deflateSync, inflate } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
+import { Api } from 'tls-sig-api-v2';
+import type { Clock } from './clock.ts';
+import type { Secret } from './secret.ts';
+
+/** What the userSigs of one IM app are made and checked with; any of the keys may be empty. */
+export interface UserSigKeys {
+  readonly sdkAppID: number;
+  /** '' when the app has none; otherwise a v1 signature that states one must state this one. */
+  readonly accountType: string;
+  readonly administrator: string;
+  /** v2: the text the console shows, used as it stands. */
+  readonly secretKey: Secret;
+  /** v1: PEM, RSA or EC. */
+  readonly privateKey: Secret;
+  /** v1: PEM; derived from the private key when empty. */
+  readonly publicKey: Secret | string;
+}
+
+export type SigRefusal =
+  | 'malformed'
+  | 'other_app'
+  | 'other_user'
+  | 'other_account_type'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'bad_signature'
+  | 'life_too_long'
+  | 'no_key';
+
+export type SigVerdict =
+  | { readonly ok: true; readonly expiresAtMs: number }
+  | { readonly ok: false; readonly reason: SigRefusal };
+
+/** The longest life a userSig may have: the 180 days of Tencent's own samples. */
+export const USER_SIG_LIFE_MAX_MS = 180 * 86_400_000;
+
+const FUTURE_SKEW_MAX_MS = 300_000;
+const SIG_LENGTH_MAX = 4_096;
+const DOCUMENT_BYTES_MAX = 8_192;
+const SIGNED_KEPT_MAX = 1_000;
+/** A kept signature is handed out again only in the first tenth of its life. */
+const REUSE_SHARE = 0.1;
+
+/** Signs userSigs for one IM app, and tells the genuine ones of both generations from the rest. */
+export class UserSigs {
+  readonly #clock: Clock;
+  readonly #sdkAppID: string;
+  readonly #accountType: string;
+  readonly #administrator: string;
+  readonly #api: Api | undefined;
+  readonly #secretKey: KeyObject | undefined;
+  readonly #privateKey: KeyObject | undefined;
+  readonly #publicKey: KeyObject | undefined;
+  readonly #signed = new LRUCache<string, SignedSig>({ max: SIGNED_KEPT_MAX });
+
+  /** Throws when a PEM cannot be used, naming its setting and never its text. */
+  constructor({ keys, clock }: { keys: UserSigKeys; clock: Clock }) {
+    this.#clock = clock;
+    this.#sdkAppID = String(keys.sdkAppID);
+    this.#accountType = keys.accountType;
+    this.#administrator = keys.administrator;
+    if (!keys.secretKey.isEmpty) {
+      this.#api = new Api(keys.sdkAppID, keys.secretKey.reveal());
+      this.#secretKey = createSecretKey(keys.secretKey.reveal(), 'utf8');
+    }
+    const { privateKey, publicKey } = keyPairOf(keys);
+    this.#privateKey = privateKey;
+    this.#publicKey = publicKey;
+  }
+
+  /** Whether this is the account that may do everything in the IM app, whose sig no client gets. */
+  isAdministrator(userID: string): boolean {
+    return userID === this.#administrator;
+  }
+
+  /**
+   * A userSig for anyone, the administrator too: v2 when there is a secret key, else v1. Whoever
+   * asks again early in its life gets the same one. Throws on an id or a life that cannot be signed.
+   */
+  sign({ userID, expireMs }: { userID: string; expireMs: number }): string {
+    assertSignable({ userID, expireMs });
+    const lifeS = Math.ceil(expireMs / 1000);
+    const nowMs = this.#clock.nowMs();
+    const cacheKey = `${lifeS}:${userID}`;
+    const known = this.#signed.get(cacheKey);
+    if (known !== undefined && isYoung({ signedAtMs: known.signedAtMs, lifeS, nowMs })) {
+      return known.userSig;
+    }
+    const userSig = this.#signNew({ userID, lifeS, nowMs });
+    this.#signed.set(cacheKey, { userSig, signedAtMs: nowMs });
+    return userSig;
+  }
+
+  /** Never throws, whatever it is given; `ok` only for a genuine, living sig of this user and app. */
+  async verify({ userSig, userID }: { userSig: string; userID: string }): Promise<SigVerdict> {
+    const document = await unpack(userSig);
+    const claims = document === undefined ? undefined : claimsOf(document);
+    if (claims === undefined) return { ok: false, reason: 'malformed' };
+    const reason = this.#refusalOf(claims, userID);
+    return reason === undefined
+      ? { ok: true, expiresAtMs: claims.expiresAtMs }
+      : { ok: false, reason };
+  }
+
+  #signNew({ userID, lifeS, nowMs }: { userID: string; lifeS: number; nowMs: number }): string {
+    // The package takes the time from the wall clock, not from ours: where the two disagree, v2
+    // signatures start and end by the wall. Verifying knows the injected clock alone.
+    if (this.#api !== undefined) return this.#api.genUserSig(userID, lifeS);
+    if (this.#privateKey === undefined) {
+      throw new Error('No userSig can be signed: neither im.secretKey nor im.privateKey is set.');
+    }
+    const fields: JsonObject = {
+      'TLS.appid_at_3rd': this.#sdkAppID,
+      'TLS.account_type': this.#accountType === '' ? '0' : this.#accountType,
+      'TLS.identifier': userID,
+      'TLS.sdk_appid': this.#sdkAppID,
+      'TLS.time': String(Math.floor(nowMs / 1000)),
+      'TLS.expire_after': String(lifeS),
+    };
+    const text = Buffer.from(signedText(fields, V1_SIGNED));
+    const signature = signatureOf('sha256', text, this.#privateKey).toString('base64');
+    return pack({ ...fields, 'TLS.sig': signature });
+  }
+
+  #refusalOf(claims: Claims, userID: string): SigRefusal | undefined {
+    if (claims.sdkAppID !== this.#sdkAppID) return 'other_app';
+    if (claims.identifier !== userID) return 'other_user';
+    if (this.#isOtherAccountType(claims.accountType)) return 'other_account_type';
+    const nowMs = this.#clock.nowMs();
+    if (nowMs >= claims.expiresAtMs) return 'expired';
+    if (claims.issuedAtMs > nowMs + FUTURE_SKEW_MAX_MS) return 'not_yet_valid';
+    const key = claims.version === 'v1' ? this.#publicKey : this.#secretKey;
+    if (key === undefined) return 'no_key';
+    if (!isGenuine(claims, key)) return 'bad_signature';
+    const lifeMs = claims.expiresAtMs - claims.issuedAtMs;
+    return lifeMs > USER_SIG_LIFE_MAX_MS ? 'life_too_long' : undefined;
+  }
+
+  /** Signers without account types, v2 and the Java servers among them, state '0'. */
+  #isOtherAccountType(accountType: string): boolean {
+    return accountType !== '0' && this.#accountType !== '' && accountType !== this.#accountType;
+  }
+}
+
+interface SignedSig {
+  readonly userSig: string;
+  readonly signedAtMs: number;
+}
+
+/** What a userSig says, before anybody has checked that it is true. */
+interface Claims {
+  readonly version: 'v1' | 'v2';
+  readonly identifier: string;
+  readonly sdkAppID: string;
+  readonly accountType: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly signedText: string;
+  readonly signature: Buffer;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The fields under the signature, in the order in which they are signed. */
+const V1_SIGNED = [
+  'TLS.appid_at_3rd',
+  'TLS.account_type',
+  'TLS.identifier',
+  'TLS.sdk_appid',
+  'TLS.time',
+  'TLS.expire_after',
+] as const;
+const V2_SIGNED = ['TLS.identifier', 'TLS.sdkappid', 'TLS.time', 'TLS.expire'] as const;
+/** Signed last where present: the room ticket inside a privateMapKey. */
+const USERBUF = 'TLS.userbuf';
+
+function keyPairOf(keys: UserSigKeys): { privateKey?: KeyObject; publicKey?: KeyObject } {
+  const privatePem = pemOf(keys.privateKey);
+  const publicPem = pemOf(keys.publicKey);
+  const privateKey = privatePem && readKey('im.privateKey', () => createPrivateKey(privatePem));
+  const publicKey = publicPem && readKey('im.publicKey', () => createPublicKey(publicPem));
+  if (!privateKey) return publicKey ? { publicKey } : {};
+  const derived = createPublicKey(privateKey);
+  if (publicKey && !publicKey.equals(derived)) {
+    throw new Error('im.publicKey must belong to im.privateKey, but the two are not a pair.');
+  }
+  return { privateKey, publicKey: derived };
+}
+
+function readKey(setting: string, read: () => KeyObject): KeyObject {
+  const key = keyOrError(read);
+  if (key instanceof Error) {
+    throw new Error(`${setting} must be a PEM key without a passphrase, but cannot be read.`, {
+      cause: key,
+    });
+  }
+  const kind = key.asymmetricKeyType;
+  if (kind !== 'rsa' && kind !== 'ec') {
+    throw new Error(`${setting} must be an RSA or EC key, got ${kind}.`);
+  }
+  return key;
+}
+
+function keyOrError(read: () => KeyObject): KeyObject | Error {
+  try {
+    return read();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Environment variables and Windows editors bend line ends; PEM itself knows no backslash. */
+function pemOf(key: Secret | string): string {
+  const text = typeof key === 'string' ? key : key.reveal();
+  return text
+    .replace(/\\r|\r/g, '')
+    .replace(/\\n/g, '\n')
+    .trim();
+}
+
+function assertSignable({ userID, expireMs }: { userID: string; expireMs: number }): void {
+  // A line feed in an id would let its signed text be cut again into that of another id.
+  if (!/^[\x20-\x7e]{1,64}$/.test(userID)) {
+    const shown = JSON.stringify(userID.slice(0, 80));
+    throw new Error(`userID must be 1 to 64 printable ASCII characters, got ${shown}.`);
+  }
+  if (!(expireMs > 0 && expireMs <= USER_SIG_LIFE_MAX_MS)) {
+    throw new Error(`expireMs must be above 0, at most ${USER_SIG_LIFE_MAX_MS}, got ${expireMs}.`);
+  }
+}
+
+function isYoung(sig: { signedAtMs: number; lifeS: number; nowMs: number }): boolean {
+  const ageMs = sig.nowMs - sig.signedAtMs;
+  // Below zero the clock was set back, and the signature may lie in the future.
+  return ageMs >= 0 && ageMs < sig.lifeS * 1000 * REUSE_SHARE;
+}
+
+/** Deflate, base64, and the three characters that a URL would not carry replaced. */
+function pack(document: JsonObject): string {
+  return deflateSync(JSON.stringify(document))
+    .toString('base64')
+    .replaceAll('+', '*')
+    .replaceAll('/', '-')
+    .replaceAll('=', '_');
+}
+
+const inflateAsync = promisify(inflate);
+
+/** Whatever the sender wrote, no more than DOCUMENT_BYTES_MAX come out, and off this thread. */
+async function unpack(userSig: string): Promise<JsonObject | undefined> {
+  if (userSig.length > SIG_LENGTH_MAX || !/^[A-Za-z0-9*-]+_{0,2}$/.test(userSig)) return undefined;
+  const base64 = userSig.replaceAll('*', '+').replaceAll('-', '/').replaceAll('_', '=');
+  const bytes = Buffer.from(base64, 'base64');
+  try {
+    const text = await inflateAsync(bytes, { maxOutputLength: DOCUMENT_BYTES_MAX });
+    const document: unknown = JSON.parse(text.toString('utf8'));
+    return isObject(document) ? document : undefined;
+  } catch {
+    // Not zlib, too long or not JSON: to the caller it is all one.
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null;
+}
+
+function claimsOf(document: JsonObject): Claims | undefined {
+  const userbuf = document[USERBUF];
+  if (userbuf !== undefined && plainText(userbuf) === undefined) return undefined;
+  const version = document['TLS.ver'];
+  if (version === undefined) return claimsOfV1(document);
+  return version === '2.0' ? claimsOfV2(document) : undefined;
+}
+
+/** Every field of v1 is a string, the numbers too. */
+function claimsOfV1(document: JsonObject): Claims | undefined {
+  if (V1_SIGNED.some((name) => plainText(document[name]) === undefined)) return undefined;
+  return newClaims({
+    version: 'v1',
+    identifier: document['TLS.identifier'],
+    sdkAppID: document['TLS.sdk_appid'],
+    accountType: document['TLS.account_type'],
+    issuedAtS: secondsOf(document['TLS.time']),
+    lifeS: secondsOf(document['TLS.expire_after']),
+    signedText: signedText(document, V1_SIGNED),
+    signature: document['TLS.sig'],
+  });
+}
+
+/** In v2 the numbers are numbers, and there is no account type. */
+function claimsOfV2(document: JsonObject): Claims | undefined {
+  const { 'TLS.sdkappid': sdkAppID, 'TLS.time': time, 'TLS.expire': expire } = document;
+  const identifier = plainText(document['TLS.identifier']);
+  if (identifier === undefined) return undefined;
+  if (![sdkAppID, time, expire].every((value) => Number.isSafeInteger(value))) return undefined;
+  return newClaims({
+    version: 'v2',
+    identifier,
+    sdkAppID: String(sdkAppID),
+    accountType: '0',
+    issuedAtS: secondsOf(String(time)),
+    lifeS: secondsOf(String(expire)),
+    signedText: signedText(document, V2_SIGNED),
+    signature: document['TLS.sig'],
+  });
+}
+
+interface RawClaims {
+  readonly version: 'v1' | 'v2';
+  readonly identifier: unknown;
+  readonly sdkAppID: unknown;
+  readonly accountType: unknown;
+  readonly issuedAtS: number | undefined;
+  readonly lifeS: number | undefined;
+  readonly signedText: string;
+  readonly signature: unknown;
+}
+
+function newClaims(raw: RawClaims): Claims | undefined {
+  const identifier = plainText(raw.identifier);
+  const sdkAppID = plainText(raw.sdkAppID);
+  const accountType = plainText(raw.accountType);
+  const signature = base64Bytes(raw.signature);
+  if (identifier === undefined || identifier === '') return undefined;
+  if (sdkAppID === undefined || accountType === undefined) return undefined;
+  if (raw.issuedAtS === undefined || !raw.lifeS || signature === undefined) return undefined;
+  const { version, signedText, issuedAtS, lifeS } = raw;
+  return {
+    version,
+    identifier,
+    sdkAppID,
+    accountType,
+    issuedAtMs: issuedAtS * 1000,
+    expiresAtMs: (issuedAtS + lifeS) * 1000,
+    signedText,
+    signature,
+  };
+}
+
+/**
+ * The lines a signature covers. Values free of control characters keep it injective; it is built
+ * from the sig's own fields, because signers differ in what they write into some of them.
+ */
+function signedText(document: JsonObject, names: readonly string[]): string {
+  const signed = document[USERBUF] === undefined ? names : [...names, USERBUF];
+  return signed.map((name) => `${name}:${document[name]}\n`).join('');
+}
+
+/** Lone surrogates are refused with the control characters: as UTF-8 they would all look alike. */
+function plainText(value: unknown): string | undefined {
+  return typeof value === 'string' && !/[\p{Cc}\p{Cs}]/u.test(value) ? value : undefined;
+}
+
+/** Twelve digits last for 30,000 years and keep every sum of milliseconds exact. */
+function secondsOf(value: unknown): number | undefined {
+  return typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : undefined;
+}
+
+function base64Bytes(value: unknown): Buffer | undefined {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return undefined;
+  return Buffer.from(value, 'base64');
+}
+
+function isGenuine({ version, signedText, signature }: Claims, key: KeyObject): boolean {
+  if (version === 'v1') return verifySignature('sha256', Buffer.from(signedText), key, signature);
+  const expected = createHmac('sha256', key).update(signedText).digest();
+  return signature.length === expected.length && timingSafeEqual(signature, expected);
+}
