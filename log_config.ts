@@ -31,7 +31,9 @@ export interface Logs {
 export function openLogs(settings: LogSettings): Logs {
   if (log4js.isConfigured()) throw new Error('The logs are open already, and a process has one.');
   if (log4js.levels.getLevel(settings.level) === undefined) {
-    throw new Error(`log.level must be debug, info, warn, error or off, got "${settings.level}".`);
+    throw new Error(
+      `log.level must be trace, debug, info, warn, error or off, got "${settings.level}".`,
+    );
   }
   const mask = newMask(settings.secrets);
   configureLog4js(settings, mask);
@@ -50,8 +52,7 @@ export function openLogs(settings: LogSettings): Logs {
 
 const ACCESS_FLUSH_LENGTH = 64 * 1024;
 const ACCESS_FLUSH_MS = 100;
-const PATH_LENGTH_MAX = 256;
-const ID_LENGTH_MAX = 64;
+const ACCESS_TEXT_LENGTH_MAX = 256;
 
 const EVENT_LENGTH_MAX = 64 * 1024;
 const TEXT_LENGTH_MAX = 4 * 1024;
@@ -160,15 +161,14 @@ function accessLine(parts: { entry: AccessEntry; time: string; mask: Mask }): st
   const { requestID, method, path, ip, userID, roomID, status, code } = entry;
   // One look at all texts together; hardly ever is there anything to mask, escape or cut.
   const texts = `${requestID} ${method} ${path} ${ip} ${userID} ${roomID}`;
-  const isPlain = texts.length <= PATH_LENGTH_MAX && !UNSAFE.test(texts) && mask(texts) === texts;
-  const show = isPlain
-    ? (text: string) => text
-    : (text: string, lengthMax = ID_LENGTH_MAX) =>
-        jsonOf(mask(text).slice(0, lengthMax)).slice(1, -1);
+  const isPlain =
+    texts.length <= ACCESS_TEXT_LENGTH_MAX && !UNSAFE.test(texts) && mask(texts) === texts;
+  const show = (text: string): string =>
+    isPlain ? text : jsonOf(mask(text).slice(0, ACCESS_TEXT_LENGTH_MAX)).slice(1, -1);
   const durationMs = Math.round(entry.durationMs * 10) / 10;
   return (
     `{"time":"${time}","id":"${show(requestID)}"` +
-    `,"method":"${show(method)}","path":"${show(path, PATH_LENGTH_MAX)}","ip":"${show(ip)}"` +
+    `,"method":"${show(method)}","path":"${show(path)}","ip":"${show(ip)}"` +
     `,"user":"${show(userID)}","room":"${show(roomID)}"` +
     `,"status":${status},"code":${code},"ms":${durationMs}}`
   );
@@ -212,7 +212,7 @@ function eventLine(parts: {
     );
     return line.length <= EVENT_LENGTH_MAX ? line : jsonOf({ ...head, tooLong: line.length });
   } catch (error) {
-    return jsonOf({ ...head, unprintable: mask(inspect(error, { depth: 0 })) });
+    return jsonOf({ ...head, unprintable: error instanceof Error ? mask(error.message) : true });
   }
 }
 

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { Dialect } from '../logic/errors.ts';
 import type { Route } from '../routes/auto_map.ts';
 
-const NOTED_LENGTH_MAX = 64;
+const NOTED_LENGTH_MAX = 256;
 
 /** What is found out about a request on its way, for the answer and for the response log. */
 export class Facts {
