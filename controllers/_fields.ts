@@ -6,10 +6,13 @@ import { FORBIDDEN_IDS, ROOM_ID_PATTERN, USER_ID_PATTERN } from '../logic/model.
 const ROOM_INFO_BYTES_MAX = 1_024;
 const ROOM_ID_LENGTH_MAX = 256;
 
-/** Clients send ids and numbers in either form. */
+/** Clients send ids and numbers in either form. No database keeps a NUL as text in good faith. */
 function text(check: z.ZodString) {
   const asText = (value: unknown) => (typeof value === 'number' ? String(value) : value);
-  return z.preprocess(asText, check);
+  return z.preprocess(
+    asText,
+    check.refine((value) => !value.includes('\0')),
+  );
 }
 
 const boundedText = (lengthMax: number) => text(z.string().max(lengthMax));

@@ -57,7 +57,9 @@ function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer>
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('error', reject);
-    request.on('close', () => reject(new ApiError('bad_request', 'The request was cut off.')));
+    request.on('close', () => {
+      if (!request.complete) reject(new ApiError('bad_request', 'The request was cut off.'));
+    });
   });
 }
 

@@ -17,8 +17,11 @@ const ROOM_COLUMNS = `
   epoch, kind, room_id, state, creator, info, ends_with_creator, seq, pusher_count,
   audience_count, mixed_stream_id, custom, created_at_ms`;
 
-const PUSHER_COLUMNS = `
-  epoch, user_id, user_name, user_avatar, push_url, stream_id, joined_at_ms, updated_at_ms`;
+// One text per room: fetching rows one by one costs the driver more than writing and reading JSON.
+const PUSHERS_AS_JSON = `(
+  select json_group_array(json_array(user_id, user_name, user_avatar, push_url, stream_id,
+    joined_at_ms, updated_at_ms) order by position)
+  from pushers where pushers.epoch = rooms.epoch) as pushers`;
 
 const ROOM_RESERVE = `
   insert into rooms (space, kind, room_id, state, creator, info, ends_with_creator, seq,
@@ -26,7 +29,10 @@ const ROOM_RESERVE = `
   values (?, ?, ?, 'reserved', ?, ?, ?, 0, 0, 0, '', '{}', ?, ?)
   on conflict (space, room_id) do nothing`;
 
-const ROOM_BY_ID = `select ${ROOM_COLUMNS} from rooms where space = ? and room_id = ?`;
+const ROOM_ID_SELECT = 'select 1 from rooms where space = ? and room_id = ?';
+
+const ROOM_BY_ID = `
+  select ${ROOM_COLUMNS}, ${PUSHERS_AS_JSON} from rooms where space = ? and room_id = ?`;
 
 const ROOM_BY_EPOCH = `select ${ROOM_COLUMNS} from rooms where epoch = ?`;
 
@@ -38,7 +44,7 @@ const ROOM_UPDATE = `
 const ROOM_DELETE = 'delete from rooms where epoch = ?';
 
 const ROOMS_PAGE = `
-  select ${ROOM_COLUMNS} from rooms where kind = ? and state = 'active'
+  select ${ROOM_COLUMNS}, ${PUSHERS_AS_JSON} from rooms where kind = ? and state = 'active'
   order by epoch limit ? offset ?`;
 
 const ROOMS_IDLE = `
@@ -55,12 +61,6 @@ const ROOMS_LIVE = `
 
 const COUNTS = `
   select (select count(*) from rooms) as rooms, (select count(*) from pushers) as pushers`;
-
-const PUSHERS_OF = `select ${PUSHER_COLUMNS} from pushers where epoch = ? order by position`;
-
-const PUSHERS_OF_MANY = `
-  select ${PUSHER_COLUMNS} from pushers
-  where epoch in (select value from json_each(?)) order by epoch, position`;
 
 const PUSHER_IDS_BETWEEN = `
   select epoch, user_id from pushers where epoch between ? and ? order by epoch`;
@@ -108,16 +108,20 @@ interface RoomRow {
   readonly created_at_ms: number;
 }
 
-interface PusherRow {
-  readonly epoch: number;
-  readonly user_id: string;
-  readonly user_name: string;
-  readonly user_avatar: string;
-  readonly push_url: string;
-  readonly stream_id: string;
-  readonly joined_at_ms: number;
-  readonly updated_at_ms: number;
+interface RoomAndPushersRow extends RoomRow {
+  /** JSON: a list of PusherRow. */
+  readonly pushers: string;
 }
+
+type PusherRow = readonly [
+  userID: string,
+  userName: string,
+  userAvatar: string,
+  pushURL: string,
+  streamID: string,
+  joinedAtMs: number,
+  updatedAtMs: number,
+];
 
 interface AudienceRow {
   readonly user_id: string;
@@ -168,8 +172,7 @@ export class SqliteRooms implements RoomStore {
   }
 
   async readRoom(ref: RoomRef): Promise<RoomWithPushers | undefined> {
-    const room = this.#roomNamed(ref);
-    return room && { room, pushers: this.#pushersOf(room) };
+    return this.#roomNamed(ref);
   }
 
   async readRooms(page: {
@@ -177,19 +180,13 @@ export class SqliteRooms implements RoomStore {
     readonly offset: number;
     readonly limit: number;
   }): Promise<readonly RoomWithPushers[]> {
-    const rooms = this.#statements.roomsPage.all(page.kind, page.limit, page.offset).map(roomOf);
-    const pushers = new Map<number, Pusher[]>(rooms.map(({ epoch }) => [epoch, []]));
-    const epochs = JSON.stringify(rooms.map(({ epoch }) => epoch));
-    for (const row of this.#statements.pushersOfMany.all(epochs))
-      pushers.get(row.epoch)?.push(pusherOf(row));
-    return rooms.map((room) => ({
-      room,
-      pushers: creatorFirst(room, pushers.get(room.epoch) ?? []),
-    }));
+    return this.#statements.roomsPage
+      .all(page.kind, page.limit, page.offset)
+      .map(roomWithPushersOf);
   }
 
   async readAudiences(ref: RoomRef, limit: number) {
-    const room = this.#roomNamed(ref);
+    const room = this.#roomNamed(ref)?.room;
     if (room === undefined) return { count: 0, audiences: [] };
     const audiences = this.#statements.audiencesFirst.all(room.epoch, limit).map(audienceOf);
     return { count: room.audienceCount, audiences };
@@ -230,7 +227,7 @@ export class SqliteRooms implements RoomStore {
 
   #reserve(request: ReserveRoom): ReserveOutcome {
     const { kind, roomID, creator, info, endsWithCreator, nowMs, reservedUntilMs } = request;
-    if (this.#statements.roomByID.get(spaceOf(kind), roomID)) return { outcome: 'exists' };
+    if (this.#statements.roomIDSelect.get(spaceOf(kind), roomID)) return { outcome: 'exists' };
     const closing = this.#events.closingOf(request);
     if (closing === 'out' || (closing === 'due' && !request.takeOverGroup))
       return { outcome: 'group_closing' };
@@ -246,14 +243,14 @@ export class SqliteRooms implements RoomStore {
   }
 
   #find<T>({ ref, epoch, audienceID }: ChangeRoom<T>): Found {
-    const room = this.#roomNamed(ref);
-    if (room === undefined || (epoch !== undefined && room.epoch !== epoch))
+    const found = this.#roomNamed(ref);
+    if (found === undefined || (epoch !== undefined && found.room.epoch !== epoch))
       return { room: undefined, pushers: [], audience: undefined };
     const audience =
       audienceID === undefined
         ? undefined
-        : this.#statements.audienceSelect.get(room.epoch, audienceID);
-    return { room, pushers: this.#pushersOf(room), audience: audience && audienceOf(audience) };
+        : this.#statements.audienceSelect.get(found.room.epoch, audienceID);
+    return { ...found, audience: audience && audienceOf(audience) };
   }
 
   #apply(before: Room, change: RoomChange, meta: EventMeta): void {
@@ -293,32 +290,27 @@ export class SqliteRooms implements RoomStore {
     if (audienceLeft !== undefined) statements.audienceDelete.run(epoch, audienceLeft);
   }
 
-  #roomNamed({ kind, roomID }: RoomRef): Room | undefined {
+  #roomNamed({ kind, roomID }: RoomRef): RoomWithPushers | undefined {
     const row = this.#statements.roomByID.get(spaceOf(kind), roomID);
-    return row?.kind === kind ? roomOf(row) : undefined;
-  }
-
-  #pushersOf(room: Room): readonly Pusher[] {
-    return creatorFirst(room, this.#statements.pushersOf.all(room.epoch).map(pusherOf));
+    return row?.kind === kind ? roomWithPushersOf(row) : undefined;
   }
 }
 
 function statementsOn(db: BetterSqlite3.Database) {
   return {
     roomReserve: db.prepare(ROOM_RESERVE),
-    roomByID: db.prepare<[string, string], RoomRow>(ROOM_BY_ID),
+    roomIDSelect: db.prepare(ROOM_ID_SELECT),
+    roomByID: db.prepare<[string, string], RoomAndPushersRow>(ROOM_BY_ID),
     roomByEpoch: db.prepare<[number], RoomRow>(ROOM_BY_EPOCH),
     roomUpdate: db.prepare(ROOM_UPDATE),
     roomDelete: db.prepare(ROOM_DELETE),
-    roomsPage: db.prepare<[string, number, number], RoomRow>(ROOMS_PAGE),
+    roomsPage: db.prepare<[string, number, number], RoomAndPushersRow>(ROOMS_PAGE),
     roomsIdle: db.prepare<[string, number, number], Pick<RoomRow, 'kind' | 'room_id' | 'epoch'>>(
       ROOMS_IDLE,
     ),
     roomsStale: db.prepare<[number, number], { epoch: number }>(ROOMS_STALE),
     roomsLive: db.prepare<[number, number], RoomRow>(ROOMS_LIVE),
     counts: db.prepare<[], { rooms: number; pushers: number }>(COUNTS),
-    pushersOf: db.prepare<[number], PusherRow>(PUSHERS_OF),
-    pushersOfMany: db.prepare<[string], PusherRow>(PUSHERS_OF_MANY),
     pusherIDs: db.prepare<[number, number], { epoch: number; user_id: string }>(PUSHER_IDS_BETWEEN),
     pusherInsert: db.prepare(PUSHER_INSERT),
     pusherUpdate: db.prepare(PUSHER_UPDATE),
@@ -351,16 +343,15 @@ function roomOf(row: RoomRow): Room {
   };
 }
 
+function roomWithPushersOf(row: RoomAndPushersRow): RoomWithPushers {
+  const room = roomOf(row);
+  const pushers = (JSON.parse(row.pushers) as readonly PusherRow[]).map(pusherOf);
+  return { room, pushers: creatorFirst(room, pushers) };
+}
+
 function pusherOf(row: PusherRow): Pusher {
-  return {
-    userID: row.user_id,
-    userName: row.user_name,
-    userAvatar: row.user_avatar,
-    pushURL: row.push_url,
-    streamID: row.stream_id,
-    joinedAtMs: row.joined_at_ms,
-    updatedAtMs: row.updated_at_ms,
-  };
+  const [userID, userName, userAvatar, pushURL, streamID, joinedAtMs, updatedAtMs] = row;
+  return { userID, userName, userAvatar, pushURL, streamID, joinedAtMs, updatedAtMs };
 }
 
 function audienceOf(row: AudienceRow): Audience {
