@@ -60,7 +60,6 @@ class TencentImGroups implements ImGroups {
     this.#notifyMode = parts.settings.notifyMode;
   }
 
-  /** The creator of the room waits for this answer, so a passing failure is repeated once, at once. */
   async createGroup(groupID: string): Promise<'created' | 'taken'> {
     const { errorCode } = await this.#gateway.call({
       api: 'create_group',
@@ -71,7 +70,7 @@ class TencentImGroups implements ImGroups {
         Name: 'group_name',
       },
       expected: [CODE.groupIsOurs, CODE.groupIsTaken],
-      repeatOnce: true,
+      isUrgent: true,
     });
     return errorCode === CODE.groupIsTaken ? 'taken' : 'created';
   }
@@ -85,13 +84,13 @@ class TencentImGroups implements ImGroups {
   }
 
   async notifyPusherChange(notice: PusherChangeNotice): Promise<void> {
-    const signal = this.#gateway.limit();
-    if (this.#notifyMode === 'groupMessage') return this.#sendGroupMessage(notice, signal);
+    const limit = this.#gateway.newLimit();
+    if (this.#notifyMode === 'groupMessage') return this.#sendGroupMessage(notice, limit);
     try {
-      await this.#sendSystemNotification(notice, signal);
+      await this.#sendSystemNotification(notice, limit);
     } catch (error) {
       if (this.#notifyMode === 'systemNotification' || !isRefusalOfTheApi(error)) throw error;
-      await this.#sendGroupMessage(notice, signal);
+      await this.#sendGroupMessage(notice, limit);
       this.#settleOnGroupMessage(error);
     }
   }
@@ -100,15 +99,15 @@ class TencentImGroups implements ImGroups {
     this.#gateway.close();
   }
 
-  async #sendSystemNotification(notice: PusherChangeNotice, signal: AbortSignal): Promise<void> {
+  async #sendSystemNotification(notice: PusherChangeNotice, limit: Limit): Promise<void> {
     await this.#gateway.call({
       api: 'send_group_system_notification',
       body: { GroupId: notice.groupID, Content: PUSHER_CHANGE_TEXT },
-      signal,
+      limit,
     });
   }
 
-  async #sendGroupMessage(notice: PusherChangeNotice, signal: AbortSignal): Promise<void> {
+  async #sendGroupMessage(notice: PusherChangeNotice, limit: Limit): Promise<void> {
     const { dropReason } = await this.#gateway.call({
       api: 'send_group_msg',
       body: {
@@ -122,13 +121,14 @@ class TencentImGroups implements ImGroups {
           },
         ],
       },
-      signal,
+      limit,
     });
     if (dropReason === '') return;
     throw new ImError({
       message: `Tencent IM dropped the message of send_group_msg: ${dropReason}.`,
       kind: 'retry',
       about: 'request',
+      mayBeDone: false,
     });
   }
 
@@ -149,14 +149,18 @@ function uint32Of(dedupeKey: string): number {
   return createHash('sha256').update(dedupeKey).digest().readUInt32BE(0);
 }
 
+/** The signal that ends a call in time. It runs from when it is first asked for. */
+type Limit = () => AbortSignal;
+
 interface Call {
   readonly api: string;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: JsonObject;
   /** Codes beside 0 that are answers, not failures. */
   readonly expected?: readonly number[];
-  readonly repeatOnce?: boolean;
-  /** Limit shared with other calls. */
-  readonly signal?: AbortSignal;
+  /** A client waits: a passing failure is repeated at once, and nobody else is waited for. */
+  readonly isUrgent?: boolean;
+  /** Shared with other calls; one of its own unless given. */
+  readonly limit?: Limit;
 }
 
 interface Reply {
@@ -164,6 +168,8 @@ interface Reply {
   readonly errorInfo: string;
   /** Why a message was accepted and then not sent; '' when it was sent. */
   readonly dropReason: string;
+  /** An attempt before this one may have been carried out. */
+  readonly isRepeat: boolean;
 }
 
 /** The way to the REST API: one call form, one time limit, one breaker for all commands. */
@@ -171,9 +177,7 @@ class Gateway {
   readonly #settings: TencentImSettings;
   readonly #adminSig: () => string;
   readonly #randomUint32: () => number;
-  readonly #callLimitMs: number;
-  readonly #agents = newAgents();
-  readonly #axios: AxiosInstance;
+  readonly #http: CloudHttp;
   readonly #breaker: ReturnType<typeof newBreaker>;
   readonly #hints: Hints;
 
@@ -181,22 +185,26 @@ class Gateway {
     this.#settings = parts.settings;
     this.#adminSig = parts.adminSig;
     this.#randomUint32 = parts.randomUint32;
-    this.#callLimitMs = parts.callLimitMs ?? CALL_LIMIT_MS;
-    this.#axios = newAxios(this.#agents);
+    this.#http = new CloudHttp({ callLimitMs: parts.callLimitMs });
     this.#breaker = newBreaker(parts);
     this.#hints = new Hints(parts);
   }
 
-  limit(): AbortSignal {
-    // The library's own `timeout` starts only when the connection stands.
-    return AbortSignal.timeout(this.#callLimitMs);
+  newLimit(): Limit {
+    let signal: AbortSignal | undefined;
+    return () => {
+      signal ??= this.#http.newLimit();
+      return signal;
+    };
   }
 
   async call(call: Call): Promise<Reply> {
-    const signal = call.signal ?? this.limit();
-    const attempt = () => this.#post(call, signal);
-    const reply = await this.#unlessDown(call.api, () =>
-      call.repeatOnce ? repeatedOnce(attempt, signal) : attempt(),
+    // Outside the breaker: failing to sign says nothing about IM.
+    const userSig = this.#adminSig();
+    const limit = call.limit ?? this.newLimit();
+    const attempt = () => this.#post(call, { userSig, signal: limit() });
+    const reply = await this.#unlessDown(call, () =>
+      call.isUrgent ? repeatedOnce(attempt, limit) : attempt(),
     );
     if (reply.errorCode === 0 || call.expected?.includes(reply.errorCode)) return reply;
     this.#hints.give(call.api, reply.errorCode);
@@ -204,57 +212,64 @@ class Gateway {
   }
 
   close(): void {
-    this.#agents.httpAgent.destroy();
-    this.#agents.httpsAgent.destroy();
+    this.#http.close();
   }
 
-  /** Only one call at a time finds out whether IM is back; the others do not wait for it. */
-  async #unlessDown(api: string, fetchReply: () => Promise<Reply>): Promise<Reply> {
-    if (this.#breaker.state === CircuitState.HalfOpen) throw unreachable(api, DOWN);
+  /**
+   * Only one call at a time finds out whether IM is back. What runs in the background waits for
+   * its outcome: being refused just then would cost it another round of backing off.
+   */
+  async #unlessDown({ api, isUrgent }: Call, fetchReply: () => Promise<Reply>): Promise<Reply> {
+    if (isUrgent && this.#breaker.state === CircuitState.HalfOpen) throw notAsked(api);
     try {
-      return await this.#breaker.execute(fetchReply);
+      return await this.#breaker.execute(() => this.#unlessLate(fetchReply));
     } catch (error) {
-      throw isBrokenCircuitError(error) ? unreachable(api, DOWN) : error;
+      if (error instanceof LateFailure) throw error.cause;
+      throw isBrokenCircuitError(error) ? notAsked(api) : error;
     }
   }
 
-  async #post(call: Call, signal: AbortSignal): Promise<Reply> {
-    const userSig = this.#adminSig();
-    const url = this.#urlOf(call.api, userSig);
-    const { status, data } = await this.#axios
-      .post<unknown>(url, call.body, { signal })
-      .catch((error: unknown) => {
-        // The library's error holds the URL, and the URL holds the userSig: it ends here.
-        throw unreachable(call.api, signal.aborted ? 'no answer in time' : troubleOf(error));
-      });
-    if (status !== 200) throw unreachable(call.api, `HTTP status ${status}`);
-    const reply = replyOf({ answer: data, userSig });
-    if (reply === undefined) throw unreachable(call.api, 'the answer is not one of IM');
-    return reply;
+  /** The library would take a failure from before the break for the failure of the try under way. */
+  async #unlessLate(fetchReply: () => Promise<Reply>): Promise<Reply> {
+    const isTry = this.#breaker.state !== CircuitState.Closed;
+    try {
+      return await fetchReply();
+    } catch (cause) {
+      const isLate = !isTry && this.#breaker.state !== CircuitState.Closed;
+      throw isLate ? new LateFailure('It began before the break.', { cause }) : cause;
+    }
   }
 
-  #urlOf(api: string, userSig: string): string {
+  async #post(
+    { api, body }: Call,
+    { userSig, signal }: { readonly userSig: string; readonly signal: AbortSignal },
+  ): Promise<Reply> {
     const { host, sdkAppID, administrator } = this.#settings;
-    const query = new URLSearchParams({
+    const path = `/v4/group_open_http_svc/${api}`;
+    const query = {
       sdkappid: String(sdkAppID),
       identifier: administrator,
       usersig: userSig,
       random: String(this.#randomUint32()),
       contenttype: 'json',
-    });
-    return `${host.replace(/\/+$/, '')}/v4/group_open_http_svc/${api}?${query}`;
+    };
+    try {
+      return replyOf(await this.#http.fetchJson({ host, path, query, body, signal }), userSig);
+    } catch (error) {
+      throw error instanceof CloudHttpError ? unreachable(api, error.message) : error;
+    }
   }
 }
 
 /** One more attempt after a passing failure, inside the same time limit; never a third. */
-async function repeatedOnce(attempt: () => Promise<Reply>, signal: AbortSignal): Promise<Reply> {
+async function repeatedOnce(attempt: () => Promise<Reply>, limit: Limit): Promise<Reply> {
   try {
     const reply = await attempt();
-    if (!PASSING_CODES.has(reply.errorCode)) return reply;
+    if (!isPassing(reply.errorCode)) return reply;
   } catch (error) {
-    if (!isUnreachable(error) || signal.aborted) throw error;
+    if (!isUnreachable(error) || limit().aborted) throw error;
   }
-  return attempt();
+  return { ...(await attempt()), isRepeat: true };
 }
 
 function newBreaker({ clock, log }: Pick<TencentImParts, 'clock' | 'log'>) {
@@ -290,25 +305,33 @@ function pauseBy(clock: Clock): IBackoff<unknown> {
   };
 }
 
-const DOWN = 'it was out of reach a moment ago';
-
 function unreachable(api: string, trouble: string): ImError {
   const message = `Tencent IM could not be asked for ${api}: ${trouble}.`;
-  return new ImError({ message, kind: 'retry', about: 'network' });
+  return new ImError({ message, kind: 'retry', about: 'network', mayBeDone: true });
 }
+
+function notAsked(api: string): ImError {
+  const message = `Tencent IM was not asked for ${api}: it was out of reach a moment ago.`;
+  return new ImError({ message, kind: 'retry', about: 'network', mayBeDone: false });
+}
+
+/** A failure that says nothing new to the breaker. */
+class LateFailure extends Error {}
 
 function isUnreachable(error: unknown): boolean {
   return error instanceof ImError && error.about === 'network';
 }
 
-function replyOf({ answer, userSig }: { answer: unknown; userSig: string }): Reply | undefined {
-  const json = typeof answer === 'string' ? jsonObjectOf(answer) : undefined;
-  const errorCode = json?.ErrorCode;
-  if (typeof errorCode !== 'number' || !Number.isInteger(errorCode)) return undefined;
+function replyOf(answer: JsonObject, userSig: string): Reply {
+  const { ErrorCode: errorCode, ErrorInfo, MsgDropReason } = answer;
+  if (typeof errorCode !== 'number' || !Number.isInteger(errorCode)) {
+    throw new CloudHttpError('the answer is not one of IM');
+  }
   return {
     errorCode,
-    errorInfo: loggable({ value: json?.ErrorInfo, userSig }),
-    dropReason: loggable({ value: json?.MsgDropReason, userSig }),
+    errorInfo: loggable({ value: ErrorInfo, userSig }),
+    dropReason: loggable({ value: MsgDropReason, userSig }),
+    isRepeat: false,
   };
 }
 
@@ -319,9 +342,10 @@ function loggable({ value, userSig }: { value: unknown; userSig: string }): stri
   return clean.slice(0, ERROR_INFO_LENGTH_MAX);
 }
 
-function refusalOf(api: string, { errorCode, errorInfo }: Reply): ImFailure {
+function refusalOf(api: string, { errorCode, errorInfo, isRepeat }: Reply): ImFailure {
   const message = `Tencent IM refused ${api} with ErrorCode ${errorCode}: ${errorInfo || 'no reason given'}.`;
-  return { message, errorCode, ...verdictOf(errorCode) };
+  const mayBeDone = isRepeat || isPassing(errorCode);
+  return { message, errorCode, mayBeDone, ...verdictOf(errorCode) };
 }
 
 /** This way of telling the members will never work, though another one may. */

@@ -30,7 +30,7 @@ export function openWechat(parts: WechatParts): Wechat {
 /** A public user id that is always the same for one openid and from which nobody learns the openid. */
 export function userIDOfOpenID({ openID, key }: { openID: string; key: string }): string {
   const digest = createHmac('sha256', key).update(`openid:${openID}`).digest('hex');
-  return `user_${digest.slice(0, 24)}`;
+  return `user_${digest.slice(0, 18)}`;
 }
 
 type Answer =

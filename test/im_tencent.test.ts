@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Clock } from '../logic/clock.ts';
 import { ImError, type ImGroups, localImGroups } from '../logic/im_mgr.ts';
@@ -50,6 +51,7 @@ interface BenchOptions {
   readonly imMode?: CloudMode;
   readonly callLimitMs?: number;
   readonly hostSuffix?: string;
+  readonly adminSig?: () => string;
 }
 
 async function openBench(options: BenchOptions = {}): Promise<Bench> {
@@ -70,7 +72,7 @@ async function openBench(options: BenchOptions = {}): Promise<Bench> {
       administrator: 'admin',
       notifyMode: options.notifyMode ?? 'auto',
     },
-    adminSig: () => ADMIN_SIG,
+    adminSig: options.adminSig ?? (() => ADMIN_SIG),
     log,
     clock,
     randomUint32: () => random++,
@@ -219,6 +221,38 @@ describe('Creating a group', () => {
     await using bench = await openBench({ callLimitMs: 60, imMode: 'hang' });
     await failureOf(bench.im.createGroup(GROUP));
     assert.equal(bench.cloud.calls.length, 1);
+  });
+});
+
+describe('What is known of a group that could not be created', () => {
+  const certainties: readonly [string, boolean, CloudMode][] = [
+    ['nothing after a lost answer', true, 'reset'],
+    ['nothing after no answer', true, 'hang'],
+    ['nothing after an unreadable answer', true, 'html'],
+    ['nothing after trouble inside the cloud', true, { errorCode: 60008 }],
+    ['that it does not exist after a refusal for good', false, { errorCode: 70009 }],
+    ['that it does not exist after too many calls', false, { errorCode: 10006 }],
+  ];
+  for (const [knowledge, mayBeDone, imMode] of certainties) {
+    it(`is ${knowledge}`, async () => {
+      await using bench = await openBench({ imMode, callLimitMs: 200 });
+      assert.equal((await failureOf(bench.im.createGroup(GROUP))).mayBeDone, mayBeDone);
+    });
+  }
+
+  it('is nothing when a refusal follows on a lost answer', async () => {
+    await using bench = await openBench({ imMode: inTurn('reset', { errorCode: 10036 }) });
+    const { errorCode, kind, mayBeDone } = await failureOf(bench.im.createGroup(GROUP));
+    assert.deepEqual(
+      { errorCode, kind, mayBeDone },
+      { errorCode: 10036, kind: 'final', mayBeDone: true },
+    );
+  });
+
+  it('is that it does not exist when IM was not even asked', async () => {
+    await using bench = await openBench();
+    await breakDown(bench);
+    assert.equal((await failureOf(bench.im.createGroup(GROUP))).mayBeDone, false);
   });
 });
 
@@ -430,7 +464,7 @@ describe('While IM is down', () => {
     assert.equal(bench.cloud.calls.length, 3);
   });
 
-  it('sends one call ahead to try, and no other waits for it', async () => {
+  it('sends one call ahead to try, and nobody who creates a room waits for it', async () => {
     await using bench = await openBench();
     await breakDown(bench);
     bench.cloud.imMode = 'slow';
@@ -438,6 +472,86 @@ describe('While IM is down', () => {
     const scout = bench.im.createGroup(GROUP);
     assert.deepEqual(verdictOf(await failureOf(bench.im.createGroup('other'))), unreachable);
     assert.equal(await scout, 'created');
+    assert.equal(bench.cloud.calls.length, 1);
+  });
+
+  it('lets what runs in the background wait for the try and go on after it', async () => {
+    await using bench = await openBench({ callLimitMs: 600 });
+    bench.cloud.groups.add(GROUP);
+    await breakDown(bench);
+    bench.cloud.imMode = 'slow';
+    bench.cloud.slowMs = 400;
+    bench.clock.advance(1000);
+    const scout = bench.im.createGroup('other');
+    // Together they take longer than one call may: the wait is not part of it.
+    await Promise.all([notify(bench.im), scout]);
+    assert.deepEqual(
+      bench.cloud.calls.map(({ api }) => api),
+      ['create_group', 'send_group_system_notification'],
+    );
+  });
+
+  it('refuses what waited for a try that hung, without asking for it too', async () => {
+    await using bench = await openBench({ callLimitMs: 150 });
+    await breakDown(bench);
+    bench.cloud.imMode = 'hang';
+    bench.clock.advance(1000);
+    const failures = await Promise.all([
+      failureOf(bench.im.createGroup('other')),
+      failureOf(notify(bench.im)),
+      failureOf(bench.im.destroyGroup(GROUP)),
+    ]);
+    assert.deepEqual(failures.map(verdictOf), [unreachable, unreachable, unreachable]);
+    assert.deepEqual(
+      failures.map(({ mayBeDone }) => mayBeDone),
+      [true, false, false],
+    );
+    assert.equal(bench.cloud.calls.length, 1);
+  });
+
+  it('leaves the quiet connections after one of them hung', async () => {
+    await using bench = await openBench({ callLimitMs: 200, imMode: 'slow' });
+    await Promise.all(['r1', 'r2', 'r3'].map((groupID) => bench.im.createGroup(groupID)));
+    assert.equal(bench.cloud.connectionCount, 3);
+    bench.cloud.imMode = inTurn('hang');
+    await failureOf(bench.im.destroyGroup('r1'));
+    await bench.im.destroyGroup('r1');
+    assert.equal(bench.cloud.connectionCount, 4);
+  });
+
+  it('does not take the failure of an earlier call for that of the try', async () => {
+    await using bench = await openBench({ callLimitMs: 300, imMode: inTurn('hang') });
+    const early = failureOf(bench.im.destroyGroup('early'));
+    await bench.cloud.waitFor(({ calls }) => calls.length === 1);
+    await delay(150);
+    await breakDown(bench);
+    bench.clock.advance(1000);
+    bench.cloud.imMode = inTurn('hang');
+    const scout = failureOf(bench.im.destroyGroup('scout'));
+    assert.deepEqual(verdictOf(await early), unreachable);
+    bench.clock.advance(1000);
+    await failureOf(bench.im.createGroup(GROUP));
+    await scout;
+    assert.deepEqual(
+      bench.cloud.calls.map(({ body }) => body.GroupId),
+      ['scout'],
+    );
+  });
+
+  it('takes a signature that cannot be made for no answer of IM', async () => {
+    const signer = { fails: false };
+    const adminSig = () => {
+      if (signer.fails) throw new Error('There is no key to sign with.');
+      return ADMIN_SIG;
+    };
+    await using bench = await openBench({ adminSig });
+    await breakDown(bench);
+    bench.clock.advance(1000);
+    signer.fails = true;
+    await assert.rejects(bench.im.destroyGroup(GROUP), /no key to sign with/);
+    signer.fails = false;
+    await failureOf(bench.im.destroyGroup(GROUP));
+    await failureOf(bench.im.destroyGroup(GROUP));
     assert.equal(bench.cloud.calls.length, 1);
   });
 
@@ -493,6 +607,16 @@ describe('Closing', () => {
     await bench.cloud.waitFor(({ calls }) => calls.length === 1);
     await bench.im.close();
     assert.deepEqual(verdictOf(await failure), unreachable);
+  });
+
+  it('leaves no connection for a repeat or a later call', async () => {
+    await using bench = await openBench({ imMode: 'hang' });
+    const failure = failureOf(bench.im.createGroup(GROUP));
+    await bench.cloud.waitFor(({ calls }) => calls.length === 1);
+    await bench.im.close();
+    await failure;
+    assert.deepEqual(verdictOf(await failureOf(bench.im.destroyGroup(GROUP))), unreachable);
+    assert.equal(bench.cloud.connectionCount, 1);
   });
 });
 

@@ -166,7 +166,7 @@ describe('The user id of an openid', () => {
   it('is stable, opaque and fits every client', () => {
     const userID = userIDOfOpenID({ openID: OPEN_ID, key: 'k1' });
     assert.equal(userID, userIDOfOpenID({ openID: OPEN_ID, key: 'k1' }));
-    assert.match(userID, /^user_[0-9a-f]{24}$/);
+    assert.match(userID, /^user_[0-9a-f]{18}$/);
     assert.match(userID, /^[A-Za-z][A-Za-z0-9_-]{3,31}$/);
   });
 
