@@ -19,8 +19,11 @@ import { LiveUtil } from './logic/live_util.ts';
 import { type AccessLog, type Log, silentAccessLog, silentLog } from './logic/log.ts';
 import { listLogFiles, openLogFile } from './logic/log_files.ts';
 import { Logins } from './logic/logins.ts';
+import { MeetingMgr } from './logic/meeting_mgr.ts';
+import { ROOM_NUMBER_MAX, ROOM_NUMBER_MIN, type RoomKind, spaceOf } from './logic/model.ts';
 import { type DeliverySink, Outbox } from './logic/outbox.ts';
 import { Readiness } from './logic/readiness.ts';
+import { Readmissions } from './logic/readmissions.ts';
 import { Reaper } from './logic/reaper.ts';
 import { RoomMgr } from './logic/room_mgr.ts';
 import { openSqliteStore } from './logic/store/sqlite.ts';
@@ -75,10 +78,14 @@ async function assemble(config: Config, overrides: Overrides, lifecycle: Lifecyc
   const sessions = openSessions(base, store);
   openBackground(base, { store, heartbeats });
 
+  const rooms = new RoomMgr({ ...base, store, heartbeats, im, ...roomSettings(config) });
+  const readmissions = new Readmissions({ clock });
+  store.subscribe((events) => readmissions.follow(events));
   const readiness = new Readiness({ store, clock });
   const address = { selfHost: config.selfHost ?? '' };
   const services: Services = {
-    rooms: new RoomMgr({ ...base, store, heartbeats, im, ...roomSettings(config) }),
+    rooms,
+    meetings: new MeetingMgr({ rooms, heartbeats, readmissions, sigs }),
     rules: config.rooms,
     live: new LiveUtil({ settings: config.live, clock, randomHex }),
     logins: openLogins(base, { sigs, sessions }),
@@ -134,7 +141,7 @@ async function openState(
   const notices = im.driver === 'tencent' ? [imNotices({ im, log })] : [];
   const store = openSqliteStore({ file: config.sqlite.file, sinks: notices });
   lifecycle.defer('store', () => store.close());
-  const timeoutMsOf = (kind: keyof Config['rooms']) => config.rooms[kind].heartBeatTimeoutMs;
+  const timeoutMsOf = (kind: RoomKind) => config.rooms[kind].heartBeatTimeoutMs;
   const heartbeats = new Heartbeats({ clock, timeoutMsOf });
   await heartbeats.load(store);
   store.subscribe((events) => heartbeats.follow(events));
@@ -178,7 +185,7 @@ function openBackground(
 }
 
 function roomSettings({ rooms, limits }: Config) {
-  return { rules: rooms, limits, newRoomID: () => `room_${randomHex(4)}_${randomHex(2)}` };
+  return { rules: rooms, limits, newRoomID };
 }
 
 function openLogins(
@@ -264,6 +271,12 @@ async function serve({ config, lifecycle }: Base, koa: Koa, readiness: Readiness
 
 function randomHex(bytes: number): string {
   return randomBytes(bytes).toString('hex');
+}
+
+/** Where no IM group carries the id, it is the number that a privateMapKey is signed for. */
+function newRoomID(kind: RoomKind): string {
+  if (spaceOf(kind) === 'im') return `room_${randomHex(4)}_${randomHex(2)}`;
+  return String(randomInt(ROOM_NUMBER_MIN, ROOM_NUMBER_MAX + 1));
 }
 
 function newRequestID(): string {

@@ -18,7 +18,7 @@ export function fillDatabase(file: string, { rooms }: { readonly rooms: number }
   for (const migration of MIGRATIONS) db.exec(migration);
   db.pragma(`user_version = ${MIGRATIONS.length}`);
   const room = db.prepare(
-    `insert into rooms values (?, 'im', 'multi_room', ?, 'active', ?, 'A room', 0, 6, 4, 0, '8525_a', '{}', ?, 0)`,
+    `insert into rooms values (?, 'im', 'multi_room', ?, 'active', ?, 'A room', 0, '', 1, 0, 6, 4, 0, '8525_a', '{}', ?, 0)`,
   );
   const pusher = db.prepare(
     `insert into pushers values (?, ?, ?, 'Somebody', 'https://example.com/1.png', 'rtmp://push/live/8525_a', ?, ?, ?)`,

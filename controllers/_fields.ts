@@ -7,17 +7,23 @@ const ROOM_INFO_BYTES_MAX = 1_024;
 const ROOM_ID_LENGTH_MAX = 256;
 
 /** Clients send ids and numbers in either form. No database keeps a NUL as text in good faith. */
-function text(check: z.ZodString) {
-  const asText = (value: unknown) => (typeof value === 'number' ? String(value) : value);
+export function text(check: z.ZodString) {
+  const asText = (value: unknown) => (isExact(value) ? String(value) : value);
   return z.preprocess(
     asText,
     check.refine((value) => !value.includes('\0')),
   );
 }
 
+/** Digits beyond these were lost on the way: such a number would name somebody else. */
+function isExact(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+}
+
 const boundedText = (lengthMax: number) => text(z.string().max(lengthMax));
 
-const isFreeID = (id: string) => !FORBIDDEN_IDS.has(id);
+/** Not one of the names that objects have by themselves. */
+export const isFreeID = (id: string) => !FORBIDDEN_IDS.has(id);
 
 export const UserID = text(
   z.string().regex(USER_ID_PATTERN).refine(isFreeID).meta({ description: 'Id of a user.' }),

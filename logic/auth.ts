@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from './clock.ts';
 import { ApiError } from './errors.ts';
@@ -9,18 +9,21 @@ import type { TokenStore } from './store/store.ts';
 const TOKENS_CACHED = 200_000;
 /** Clients append tokens to a query unescaped, so these characters are all a token may hold. */
 const TOKEN_PATTERN = /^[A-Za-z0-9*._~=-]{20,128}$/;
-/** A token's end moves only when this share of its life is used up, which keeps writes rare. */
-const EXTENDED_AFTER_SHARE = 0.1;
-const EXTEND_EVERY_MS = 2_000;
+/** The store hears of a new end only when this share of the life is gained, which keeps writes rare. */
+const WRITTEN_AFTER_SHARE = 0.1;
+const WRITE_EVERY_MS = 2_000;
 
 interface Session {
   readonly userID: string;
   expiresAtMs: number;
+  /** The end that the store knows, or is about to. */
+  writtenAtMs: number;
 }
 
 /**
- * Who is logged in. A token is random, is kept only as a hash, survives a restart, lives as long
- * as it is used at least once per `lifeMs`, and is one of several its user may have.
+ * Who is logged in. A token is random, is kept only as a hash, survives a restart (which may cost
+ * it a tenth of its life), lives as long as it is used at least once per `lifeMs`, and is one of
+ * several its user may have.
  */
 export class Sessions implements AsyncDisposable {
   readonly #store: TokenStore;
@@ -28,8 +31,9 @@ export class Sessions implements AsyncDisposable {
   readonly #lifeMs: number;
   readonly #perUserMax: number;
   readonly #newToken: () => string;
+  /** By hash, so that whatever leaves the store can leave here too. */
   readonly #cache = new LRUCache<string, Session>({ max: TOKENS_CACHED });
-  readonly #extended = new Map<string, number>();
+  readonly #unwritten = new Map<string, number>();
   readonly #loop: Loop;
 
   constructor(parts: {
@@ -47,18 +51,19 @@ export class Sessions implements AsyncDisposable {
     this.#perUserMax = parts.perUserMax;
     this.#newToken = parts.newToken;
     const turn = async () => {
-      await this.#writeExtended();
-      return EXTEND_EVERY_MS;
+      await this.#write();
+      return WRITE_EVERY_MS;
     };
     this.#loop = new Loop({ name: 'sessions', turn, clock: parts.clock, log: parts.log });
   }
 
-  /** Starts a session and answers its token. */
+  /** Starts a session and answers its token; a user who has too many loses the one that ends first. */
   async open(userID: string): Promise<string> {
     const token = this.#newToken();
     const expiresAtMs = this.#clock.nowMs() + this.#lifeMs;
     const perUserMax = this.#perUserMax;
-    await this.#store.insertToken({ hash: hashOf(token), userID, expiresAtMs, perUserMax });
+    const request = { hash: hashOf(token), userID, expiresAtMs, perUserMax };
+    for (const lost of await this.#store.insertToken(request)) this.#cache.delete(lost);
     return token;
   }
 
@@ -67,55 +72,59 @@ export class Sessions implements AsyncDisposable {
     const { userID, token } = claim;
     if (!TOKEN_PATTERN.test(token))
       throw new ApiError('token_malformed', 'The token is not one of ours.');
-    const session = this.#cache.get(token) ?? (await this.#fetch(token));
+    const tokenHash = hashOf(token);
+    const session = this.#cache.get(tokenHash) ?? (await this.#fetch(tokenHash));
     const nowMs = this.#clock.nowMs();
     if (session === undefined || session.expiresAtMs <= nowMs)
       throw new ApiError('token_unknown', 'The token has ended or never was.');
     if (session.userID !== userID)
       throw new ApiError('token_mismatch', `The token is not that of ${userID}.`);
-    this.#extend(token, session, nowMs);
+    this.#extend(tokenHash, session, nowMs);
   }
 
   /** Writes what is still to be written. */
   async close(): Promise<void> {
     await this.#loop.close();
-    await this.#writeExtended();
+    await this.#write();
   }
 
   /** Ends the session of one token; others of the same user go on. */
   async revoke(token: string): Promise<void> {
-    const hash = hashOf(token);
-    this.#cache.delete(token);
-    this.#extended.delete(hash);
-    await this.#store.deleteToken(hash);
-    this.#cache.delete(token);
+    const tokenHash = hashOf(token);
+    await this.#store.deleteToken(tokenHash);
+    // Only now, because a check that came before the deletion may have filled it again.
+    this.#cache.delete(tokenHash);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #fetch(token: string): Promise<Session | undefined> {
-    const found = await this.#store.readToken(hashOf(token));
-    if (found !== undefined) this.#cache.set(token, found);
-    return found;
+  async #fetch(tokenHash: string): Promise<Session | undefined> {
+    const found = await this.#store.readToken(tokenHash);
+    if (found === undefined) return undefined;
+    const session = { ...found, writtenAtMs: found.expiresAtMs };
+    this.#cache.set(tokenHash, session);
+    return session;
   }
 
-  #extend(token: string, session: Session, nowMs: number): void {
-    const expiresAtMs = nowMs + this.#lifeMs;
-    if (expiresAtMs - session.expiresAtMs < this.#lifeMs * EXTENDED_AFTER_SHARE) return;
-    session.expiresAtMs = expiresAtMs;
-    this.#extended.set(hashOf(token), expiresAtMs);
+  #extend(tokenHash: string, session: Session, nowMs: number): void {
+    session.expiresAtMs = nowMs + this.#lifeMs;
+    if (session.expiresAtMs - session.writtenAtMs < this.#lifeMs * WRITTEN_AFTER_SHARE) return;
+    session.writtenAtMs = session.expiresAtMs;
+    this.#unwritten.set(tokenHash, session.expiresAtMs);
   }
 
-  async #writeExtended(): Promise<void> {
-    if (this.#extended.size === 0) return;
-    const tokens = [...this.#extended].map(([hash, expiresAtMs]) => ({ hash, expiresAtMs }));
-    this.#extended.clear();
+  async #write(): Promise<void> {
+    if (this.#unwritten.size === 0) return;
+    const tokens = [...this.#unwritten].map(([tokenHash, expiresAtMs]) => {
+      return { hash: tokenHash, expiresAtMs };
+    });
+    this.#unwritten.clear();
     await this.#store.extendTokens(tokens);
   }
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
+  return hash('sha256', token, 'base64url');
 }

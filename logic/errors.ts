@@ -4,7 +4,7 @@
  * Where the old servers worded one failure differently per endpoint, each wording is a row and
  * `name` says which failure it really is.
  */
-export type Dialect = 'A' | 'B';
+export type Dialect = 'A' | 'B' | 'C';
 
 type Wire = readonly [code: number, message: string];
 
@@ -12,49 +12,73 @@ interface Row {
   readonly name?: string;
   readonly A: Wire;
   readonly B: Wire;
+  readonly C: Wire;
   /** Business answers are HTTP 200, because old clients read `code` and nothing else. */
   readonly status?: number;
 }
 
-const both = (code: number, message: string): Pick<Row, 'A' | 'B'> => ({
+const all = (code: number, message: string): Pick<Row, Dialect> => ({
   A: [code, message],
   B: [code, message],
+  C: [code, message],
 });
 
-const http = (status: number, message: string): Row => ({ ...both(status, message), status });
+const http = (status: number, message: string): Row => ({ ...all(status, message), status });
 
-const tokenRefused = (reason: number, text: string): Pick<Row, 'A' | 'B'> =>
-  both(7, `鉴权失败 错误码:${reason} 错误信息:${text}`);
+const tokenRefused = (reason: number, text: string): Pick<Row, Dialect> =>
+  all(7, `鉴权失败 错误码:${reason} 错误信息:${text}`);
 
 export const ERRORS = {
-  parameter_invalid: { A: [1, '请求参数错误'], B: [1, '参数不全'] },
-  custom_field_refused: both(1, '请求参数错误'),
-  room_not_found: { A: [3, '您请求的房间不存在'], B: [3, '请求的房间不存在'] },
-  not_creator: { A: [3, '您请求的房间不存在'], B: [3, '不是房间主人，无法销毁房间'] },
-  not_member: { A: [5, '您请求的房间成员不存在'], B: [5, '不是房间成员'] },
+  parameter_invalid: { A: [1, '请求参数错误'], B: [1, '参数不全'], C: [2, '请求失败，缺少参数'] },
+  custom_field_refused: all(1, '请求参数错误'),
+  room_not_found: {
+    A: [3, '您请求的房间不存在'],
+    B: [3, '请求的房间不存在'],
+    C: [3, '请求失败，房间不存在'],
+  },
+  not_creator: {
+    A: [3, '您请求的房间不存在'],
+    B: [3, '不是房间主人，无法销毁房间'],
+    C: [3, '请求失败，房间不存在'],
+  },
+  not_member: {
+    A: [5, '您请求的房间成员不存在'],
+    B: [5, '不是房间成员'],
+    C: [5, '请求失败，不是房间成员'],
+  },
   not_member_leaving: {
     name: 'not_member',
     A: [5, '您请求的房间成员不存在'],
     B: [5, '退出房间失败，不是房间成员'],
+    C: [5, '请求失败，不是房间成员'],
   },
-  internal: both(6, '服务器内部错误'),
-  im_unavailable: { A: [6, '服务器内部错误'], B: [6, '群组创建失败'] },
+  internal: all(6, '服务器内部错误'),
+  im_unavailable: { A: [6, '服务器内部错误'], B: [6, '群组创建失败'], C: [6, '服务器内部错误'] },
   im_unavailable_joining: {
     name: 'im_unavailable',
     A: [6, '服务器内部错误'],
     B: [6, '创建群组失败'],
+    C: [6, '服务器内部错误'],
   },
-  live_api_unavailable: both(6, '服务器内部错误'),
-  login_refused: both(7, '鉴权失败'),
-  user_id_refused: both(7, '鉴权失败'),
+  live_api_unavailable: all(6, '服务器内部错误'),
+  login_refused: all(7, '鉴权失败'),
+  user_id_refused: {
+    A: [7, '鉴权失败'],
+    B: [7, '鉴权失败'],
+    C: [7, '请求失败，userID含有非法字符或者不符合规范'],
+  },
   token_mismatch: tokenRefused(1, 'token 错误'),
   token_malformed: tokenRefused(2, 'token 错误'),
   token_unknown: tokenRefused(3, '用户未登录或token过期'),
   token_missing: tokenRefused(4, '参数不全，请检查是否忘记携带参数userID和token'),
-  room_info_too_long: both(10, 'roomInfo 字符串字节长度不能超过1024字节'),
-  merge_params_invalid: both(10, 'mergeParams 不是合法的JSON格式的字符串'),
-  room_exists: { A: [2, '您请求的房间已经存在'], B: [11, '房间已经存在'] },
-  room_full: both(5001, '超出房间人数上限'),
+  room_info_too_long: {
+    A: [10, 'roomInfo 字符串字节长度不能超过1024字节'],
+    B: [10, 'roomInfo 字符串字节长度不能超过1024字节'],
+    C: [11, 'roomInfo 字符串长度不能超过1024字节'],
+  },
+  merge_params_invalid: all(10, 'mergeParams 不是合法的JSON格式的字符串'),
+  room_exists: { A: [2, '您请求的房间已经存在'], B: [11, '房间已经存在'], C: [11, '房间已经存在'] },
+  room_full: all(5001, '超出房间人数上限'),
   bad_request: http(400, 'Bad request.'),
   admin_required: http(401, 'The admin password is required.'),
   path_not_found: http(404, 'There is no such path.'),

@@ -8,6 +8,7 @@ export type Reason =
   | 'creator_left'
   | 'last_pusher_left'
   | 'room_idle'
+  | 'room_expired'
   | 'destroyed';
 
 /** Somebody the log can name: a userID, or `system` for what nobody asked for. */
@@ -23,6 +24,8 @@ export type EventBody =
         readonly creator: string;
         readonly info: string;
         readonly endsWithCreator: boolean;
+        readonly roomType: string;
+        readonly needsHeartbeat: boolean;
       };
     }
   | { readonly type: 'room_activated'; readonly data: Readonly<Record<string, never>> }
@@ -35,8 +38,9 @@ export type EventBody =
   | {
       readonly type: 'pusher_left';
       readonly reason: Reason;
-      readonly data: { readonly userID: string };
+      readonly data: { readonly userID: string; readonly userName: string };
     }
+  | { readonly type: 'status_changed'; readonly data: { readonly status: number } }
   | {
       readonly type: 'audience_joined' | 'audience_updated';
       readonly data: { readonly userID: string; readonly userInfo: string };

@@ -15,6 +15,8 @@ interface Lease {
 }
 
 interface LiveRoom extends LifeRef {
+  /** Otherwise nobody in it is ever silent. */
+  readonly needsHeartbeat: boolean;
   seq: number;
   readonly leases: Lease[];
 }
@@ -124,9 +126,9 @@ export class Heartbeats {
   }
 
   #followOne(event: RoomEvent): void {
-    if (event.type === 'pusher_joined') {
-      this.#add(this.#roomFor(event), event.data.userID);
-    }
+    if (event.type === 'room_created' && !event.data.needsHeartbeat)
+      this.#newRoom(event, { needsHeartbeat: false });
+    if (event.type === 'pusher_joined') this.#add(this.#roomFor(event), event.data.userID);
     const room = this.#rooms.get(keyOf(event));
     if (room?.epoch !== event.epoch) return;
     room.seq = event.seq;
@@ -135,18 +137,24 @@ export class Heartbeats {
     if (event.type === 'room_destroyed') this.#removeRoom(room);
   }
 
-  #roomFor({ kind, roomID, epoch, seq }: RoomEvent): LiveRoom {
-    const key = keyOf({ kind, roomID });
-    const known = this.#rooms.get(key);
-    if (known?.epoch === epoch) return known;
-    if (known !== undefined) this.#removeRoom(known);
-    const room: LiveRoom = { kind, roomID, epoch, seq, leases: [] };
-    this.#rooms.set(key, room);
+  #roomFor(event: RoomEvent): LiveRoom {
+    const known = this.#rooms.get(keyOf(event));
+    return known?.epoch === event.epoch ? known : this.#newRoom(event, { needsHeartbeat: true });
+  }
+
+  #newRoom(
+    { kind, roomID, epoch, seq }: RoomEvent,
+    { needsHeartbeat }: { readonly needsHeartbeat: boolean },
+  ): LiveRoom {
+    const room: LiveRoom = { kind, roomID, epoch, needsHeartbeat, seq, leases: [] };
+    const former = this.#rooms.get(keyOf(room));
+    if (former !== undefined) this.#removeRoom(former);
+    this.#rooms.set(keyOf(room), room);
     return room;
   }
 
   #add(room: LiveRoom, userID: string): void {
-    if (room.leases.some((lease) => lease.userID === userID)) return;
+    if (!room.needsHeartbeat || room.leases.some((lease) => lease.userID === userID)) return;
     const seenAtMs = this.#nowMs();
     const lease: Lease = { room, userID, seenAtMs, older: undefined, newer: undefined };
     room.leases.push(lease);

@@ -39,25 +39,30 @@ export class Logins {
   }
 
   /** A userSig for whom WeChat vouches; where anyone may try things out, for anybody else too. */
-  async mint(request: { readonly userID: string; readonly code: string }): Promise<LoginInfo> {
+  async mint(request: {
+    readonly userID: string;
+    readonly code: string;
+    /** The userSig lives no longer than this, nor than configured. */
+    readonly lifeMaxMs?: number;
+  }): Promise<LoginInfo> {
     const { settings, userIDOfCode, newUserID } = this.#parts;
     const vouched = request.code === '' ? undefined : await userIDOfCode(request.code);
     if (settings.mode === 'token') {
       if (vouched === undefined)
         throw new ApiError('login_refused', 'A userSig needs a WeChat code that WeChat accepts.');
-      return this.infoOf(vouched);
+      return this.infoOf(vouched, request.lifeMaxMs);
     }
-    return this.infoOf(request.userID || vouched || newUserID());
+    return this.infoOf(request.userID || vouched || newUserID(), request.lifeMaxMs);
   }
 
   /** Signs for one user; never for the administrator, who could do everything. */
-  infoOf(userID: string): LoginInfo {
+  infoOf(userID: string, lifeMaxMs = Number.POSITIVE_INFINITY): LoginInfo {
     const { settings, sigs } = this.#parts;
     if (sigs.isAdministrator(userID) || FORBIDDEN_IDS.has(userID))
       throw new ApiError('user_id_refused', `No userSig is made for ${userID}.`);
     const { sdkAppID, sigLifeMs } = settings;
     const accType = settings.accountType || '0';
-    const userSig = sigs.sign({ userID, expireMs: sigLifeMs });
+    const userSig = sigs.sign({ userID, expireMs: Math.min(sigLifeMs, lifeMaxMs) });
     return { userID, sdkAppID, accType, accountType: accType, userSig };
   }
 

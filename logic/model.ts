@@ -41,6 +41,12 @@ export interface Room extends RoomRef {
   readonly info: string;
   /** The room ends when its creator leaves or falls silent. */
   readonly endsWithCreator: boolean;
+  /** What lists of the third and fourth dialect filter by; '' in the others. */
+  readonly roomType: string;
+  /** Its members must be heard of; otherwise the room ends by its age alone. */
+  readonly needsHeartbeat: boolean;
+  /** What members of the fourth dialect say of the room: 0 not started, 1 started. */
+  readonly status: number;
   /** Number of the newest event of this life. */
   readonly seq: number;
   readonly pusherCount: number;
@@ -90,6 +96,10 @@ export function spaceOf(kind: RoomKind): string {
 /** Ids that fit an IM group, a stream name and an unescaped query string. */
 export const ROOM_ID_PATTERN = /^[A-Za-z0-9_-]{1,48}$/;
 export const USER_ID_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** Rooms without an IM group are numbers that fit a signed 32-bit integer and have two digits. */
+export const ROOM_NUMBER_MIN = 10;
+export const ROOM_NUMBER_MAX = 2_147_483_647;
 
 /** Names of object internals: refused as new ids, so that no careless reader is ever hurt. */
 export const FORBIDDEN_IDS: ReadonlySet<string> = new Set([

@@ -4,12 +4,14 @@ import type { Heartbeats, SilentRoom } from './heartbeats.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import { ROOM_KINDS, type RoomKind, type RoomRules } from './model.ts';
-import { idleRule, reapRule } from './room_rules.ts';
+import { endRule, idleRule, type Rule, reapRule } from './room_rules.ts';
 import type { LifeRef, RoomStore } from './store/store.ts';
 import { Wakefulness } from './wakefulness.ts';
 
 const ROOMS_AT_ONCE = 32;
 const IDLE_ROOMS_PER_SWEEP = 1_000;
+/** Rooms whose members send no heartbeats end at this age. */
+const UNHEARD_ROOM_LIFE_MS = 86_400_000;
 const BRAKE_SHARE = 0.5;
 const BRAKE_SIZE_MIN = 100;
 
@@ -60,6 +62,7 @@ export class Reaper implements AsyncDisposable {
     this.#wakefulness.check();
     await this.#reapSilent();
     for (const kind of ROOM_KINDS) await this.#destroyIdle(kind);
+    await this.#destroyExpired();
     await this.#dropStaleReservations();
   }
 
@@ -128,23 +131,29 @@ export class Reaper implements AsyncDisposable {
     const createdBeforeMs = nowMs - maxIdleMs;
     const limit = IDLE_ROOMS_PER_SWEEP;
     const idle = await this.#store.readIdleRooms({ kind, createdBeforeMs, limit });
-    for (let index = 0; index < idle.length; index += ROOMS_AT_ONCE)
-      await Promise.all(
-        idle.slice(index, index + ROOMS_AT_ONCE).map((life) => this.#destroyIdleRoom(life)),
-      );
+    await this.#end(idle, idleRule);
   }
 
-  async #destroyIdleRoom({ kind, roomID, epoch }: LifeRef): Promise<void> {
+  /** Nobody is heard of there, so what keeps crashed rooms from staying for ever is their age. */
+  async #destroyExpired(): Promise<void> {
+    const createdBeforeMs = this.#clock.nowMs() - UNHEARD_ROOM_LIFE_MS;
+    const limit = IDLE_ROOMS_PER_SWEEP;
+    const expired = await this.#store.readExpiredRooms({ createdBeforeMs, limit });
+    await this.#end(expired, endRule({ reason: 'room_expired', isAllowed: () => true }));
+  }
+
+  async #end(lives: readonly LifeRef[], rule: Rule<boolean>): Promise<void> {
+    for (let index = 0; index < lives.length; index += ROOMS_AT_ONCE) {
+      const batch = lives.slice(index, index + ROOMS_AT_ONCE);
+      await Promise.all(batch.map((life) => this.#endRoom(life, rule)));
+    }
+  }
+
+  async #endRoom({ kind, roomID, epoch }: LifeRef, rule: Rule<boolean>): Promise<void> {
     const ref = { kind, roomID };
     const nowMs = this.#clock.nowMs();
-    const gone = await this.#store.changeRoom({
-      ref,
-      epoch,
-      actor: SYSTEM,
-      nowMs,
-      rule: idleRule,
-    });
-    if (gone) this.#log.info('idle_room_destroyed', { kind, roomID, epoch });
+    const gone = await this.#store.changeRoom({ ref, epoch, actor: SYSTEM, nowMs, rule });
+    if (gone) this.#log.info('room_ended', { kind, roomID, epoch });
   }
 
   async #dropStaleReservations(): Promise<void> {

@@ -7,14 +7,15 @@ import type { Heartbeats } from './heartbeats.ts';
 import type { ImGroups } from './im_mgr.ts';
 import { ImError } from './im_mgr.ts';
 import type { Log } from './log.ts';
-import type {
-  Audience,
-  MemberRef,
-  NewPusher,
-  RoomKind,
-  RoomRef,
-  RoomRules,
-  RoomWithPushers,
+import {
+  type Audience,
+  type MemberRef,
+  type NewPusher,
+  type RoomKind,
+  type RoomRef,
+  type RoomRules,
+  type RoomWithPushers,
+  spaceOf,
 } from './model.ts';
 import * as rules from './room_rules.ts';
 import type { ReserveOutcome, Store } from './store/store.ts';
@@ -41,6 +42,10 @@ export interface NewRoom {
   readonly creator: string;
   readonly info: string;
   readonly endsWithCreator: boolean;
+  /** What lists may filter by; '' unless told. */
+  readonly roomType?: string;
+  /** Its members must be heard of, unless told otherwise. */
+  readonly needsHeartbeat?: boolean;
   /** Present: the room is active at once. */
   readonly firstPusher?: NewPusher;
 }
@@ -53,7 +58,7 @@ interface Parts {
   readonly limits: RoomLimits;
   readonly clock: Clock;
   readonly log: Log;
-  readonly newRoomID: () => string;
+  readonly newRoomID: (kind: RoomKind) => string;
 }
 
 /** What clients can do with rooms. Every method is one decision of the store, whoever else calls. */
@@ -71,7 +76,7 @@ export class RoomMgr {
     if (room.roomID !== undefined) return this.#open({ ...room, roomID: room.roomID });
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#open({ ...room, roomID: this.#parts.newRoomID() });
+        return await this.#open({ ...room, roomID: this.#parts.newRoomID(room.kind) });
       } catch (error) {
         if (attempt === AUTO_IDS_TRIED || !isIDTaken(error)) throw error;
       }
@@ -82,11 +87,13 @@ export class RoomMgr {
   async addPusher(request: {
     readonly ref: RoomRef;
     readonly pusher: NewPusher;
+    /** What the joining member says of the room. */
+    readonly status?: number;
     readonly autoCreate?: { readonly info: string; readonly endsWithCreator: boolean };
   }): Promise<void> {
-    const { ref, pusher, autoCreate } = request;
+    const { ref, pusher, status, autoCreate } = request;
     for (let attempt = 1; attempt <= JOINS_TRIED; attempt++) {
-      const outcome = await this.#join(ref, pusher);
+      const outcome = await this.#join(ref, pusher, status);
       if (outcome === 'joined' || outcome === 'updated') return;
       if (outcome === 'full')
         throw new ApiError('room_full', `Room ${ref.roomID} has no free seat.`);
@@ -134,12 +141,14 @@ export class RoomMgr {
   /** A page of the active rooms in the order they were made. */
   async list(page: {
     readonly kind: RoomKind;
+    readonly roomType?: string;
     readonly index: number;
     readonly count: number;
   }): Promise<readonly RoomWithPushers[]> {
     const limit = Math.min(page.count, this.#parts.limits.roomsPerPage);
     if (limit <= 0) return [];
-    return this.#parts.store.readRooms({ kind: page.kind, offset: page.index, limit });
+    const { kind, roomType = '', index: offset } = page;
+    return this.#parts.store.readRooms({ kind, roomType, offset, limit });
   }
 
   /** Changes a custom field and answers all of them as JSON text. */
@@ -184,13 +193,28 @@ export class RoomMgr {
     return this.#parts.store.readAudiences(ref, audiencesListedMax);
   }
 
+  /** Ends a room if `isAllowed` says so at that moment; one that is not there has ended already. */
+  async end(request: {
+    readonly ref: RoomRef;
+    readonly actor: Actor;
+    readonly isAllowed: (found: rules.Found) => boolean;
+  }): Promise<boolean> {
+    const { ref, actor, isAllowed } = request;
+    return this.#change(ref, actor, rules.endRule({ reason: 'destroyed', isAllowed }));
+  }
+
   /** Waits for a room that is just being opened, and takes a seat then. */
-  async #join(ref: RoomRef, pusher: NewPusher): Promise<'joined' | 'updated' | 'full' | 'no_room'> {
+  async #join(
+    ref: RoomRef,
+    pusher: NewPusher,
+    status: number | undefined,
+  ): Promise<'joined' | 'updated' | 'full' | 'no_room'> {
     const { clock } = this.#parts;
     const { maxMembers } = this.#parts.rules[ref.kind];
     const untilMs = clock.monotonicMs() + OPENING_WAIT_MS;
     while (clock.monotonicMs() < untilMs) {
-      const rule = rules.joinRule({ pusher, maxMembers, nowMs: clock.nowMs() });
+      const seat = { pusher, maxMembers, nowMs: clock.nowMs() };
+      const rule = rules.joinRule(status === undefined ? seat : { ...seat, status });
       const outcome = await this.#change(ref, pusher.userID, rule);
       if (outcome !== 'opening') return outcome;
       await this.#opened(ref);
@@ -253,6 +277,7 @@ export class RoomMgr {
     { takeOverGroup }: { readonly takeOverGroup: boolean },
   ): Promise<ReserveOutcome> {
     const { kind, roomID, creator, info, endsWithCreator } = room;
+    const { roomType = '', needsHeartbeat = true } = room;
     const nowMs = this.#parts.clock.nowMs();
     const reservedUntilMs = nowMs + RESERVATION_MS;
     const times = { nowMs, reservedUntilMs };
@@ -263,6 +288,8 @@ export class RoomMgr {
       creator,
       info,
       endsWithCreator,
+      roomType,
+      needsHeartbeat,
       ...times,
       takeOverGroup,
     });
@@ -271,7 +298,7 @@ export class RoomMgr {
   async #openReserved(room: NewRoom & RoomRef, epoch: number): Promise<void> {
     const { store, clock } = this.#parts;
     const { roomID, firstPusher } = room;
-    await this.#makeGroup(roomID, epoch);
+    if (spaceOf(room.kind) === 'im') await this.#makeGroup(roomID, epoch);
     const nowMs = clock.nowMs();
     const rule = rules.openRule({ firstPusher, nowMs });
     const ref = { kind: room.kind, roomID };
@@ -287,7 +314,7 @@ export class RoomMgr {
     try {
       if ((await im.createGroup(roomID)) === 'created') return;
     } catch (cause) {
-      const groupMayExist = !(cause instanceof ImError) || cause.kind === 'retry';
+      const groupMayExist = !(cause instanceof ImError) || cause.mayBeDone;
       await store.dropReservation({ epoch, groupMayExist, nowMs: clock.nowMs() });
       throw new ApiError('im_unavailable', `No IM group could be made for ${roomID}.`, { cause });
     }

@@ -43,15 +43,21 @@ export function joinRule(request: {
   readonly pusher: NewPusher;
   readonly maxMembers: number;
   readonly nowMs: number;
+  /** What the joining member says of the room, if anything. */
+  readonly status?: number;
 }): Rule<JoinResult> {
-  const { pusher, maxMembers, nowMs } = request;
+  const { pusher, maxMembers, nowMs, status } = request;
   return ({ room, pushers }) => {
     if (room === undefined) return { result: 'no_room' };
     if (room.state === 'reserved') return { result: 'opening' };
     const seated = pushers.find(({ userID }) => userID === pusher.userID);
-    if (seated) return { result: 'updated', change: updateOf(room, seated, pusher, nowMs) };
+    if (seated)
+      return {
+        result: 'updated',
+        change: withStatus(updateOf(room, seated, pusher, nowMs), status),
+      };
     if (room.pusherCount >= maxMembers) return { result: 'full' };
-    return { result: 'joined', change: joinOf(room, pusher, nowMs) };
+    return { result: 'joined', change: withStatus(joinOf(room, pusher, nowMs), status) };
   };
 }
 
@@ -61,9 +67,11 @@ export function openingOf(
   firstPusher: NewPusher | undefined,
   nowMs: number,
 ): RoomChange {
-  const { creator, info, endsWithCreator } = room;
-  const created: EventBody = { type: 'room_created', data: { creator, info, endsWithCreator } };
-  const inactive: Room = { ...room, state: 'inactive' };
+  const { creator, info, endsWithCreator, roomType, needsHeartbeat } = room;
+  const data = { creator, info, endsWithCreator, roomType, needsHeartbeat };
+  const created: EventBody = { type: 'room_created', data };
+  // Making the group may have taken seconds; the time to enter counts from now.
+  const inactive: Room = { ...room, state: 'inactive', createdAtMs: nowMs };
   if (firstPusher === undefined) return { room: inactive, events: [created] };
   const join = joinOf(inactive, firstPusher, nowMs);
   const events = join.events.map((event) =>
@@ -131,11 +139,24 @@ export function destroyRule(request: {
       : { result: 'not_creator' };
 }
 
+/** Ends a room that is of no more use, if `isAllowed` finds so at that moment. */
+export function endRule(request: {
+  readonly reason: Reason;
+  readonly isAllowed: (found: Found) => boolean;
+}): Rule<boolean> {
+  return (found) => {
+    const { room, pushers } = found;
+    if (room === undefined || room.state === 'reserved' || !request.isAllowed(found))
+      return { result: false };
+    return { result: true, change: destructionOf(pushers, request.reason) };
+  };
+}
+
 /** Ends a room that nobody has entered. */
-export const idleRule: Rule<boolean> = ({ room, pushers }) =>
-  room?.state === 'inactive'
-    ? { result: true, change: destructionOf(pushers, 'room_idle') }
-    : { result: false };
+export const idleRule: Rule<boolean> = endRule({
+  reason: 'room_idle',
+  isAllowed: ({ room }) => room?.state === 'inactive',
+});
 
 type CustomResult =
   | { readonly outcome: 'changed'; readonly custom: string }
@@ -209,6 +230,13 @@ function updateOf(room: Room, seated: Pusher, pusher: NewPusher, nowMs: number):
   };
 }
 
+function withStatus(change: RoomChange, status: number | undefined): RoomChange {
+  const { room, events } = change;
+  if (status === undefined || room === 'destroyed' || room.status === status) return change;
+  const changed: EventBody = { type: 'status_changed', data: { status } };
+  return { ...change, room: { ...room, status }, events: [...events, changed] };
+}
+
 /** The mixed stream is the creator's; until the creator pushes, the first pusher's stands in. */
 function mixedStreamOf(room: Room, pusher: NewPusher): string {
   if (pusher.userID === room.creator) return pusher.streamID;
@@ -223,9 +251,8 @@ function departureOf(request: {
   readonly ends: boolean;
 }): RoomChange {
   const { room, pushers, leaving, reason } = request;
-  const events = leaving.map(
-    (userID): EventBody => ({ type: 'pusher_left', reason, data: { userID } }),
-  );
+  const goers = pushers.filter(({ userID }) => leaving.includes(userID));
+  const events = goers.map((pusher) => leftOf(pusher, reason));
   const staying = pushers.filter(({ userID }) => !leaving.includes(userID));
   if (request.ends || staying.length === 0) {
     const end = destructionOf(staying, request.ends ? 'creator_left' : 'last_pusher_left');
@@ -236,11 +263,13 @@ function departureOf(request: {
 
 /** Everybody who joined also leaves, so that whoever counts joins and leaves ends at zero. */
 function destructionOf(pushers: readonly Pusher[], reason: Reason): RoomChange {
-  const events = pushers.map(
-    ({ userID }): EventBody => ({ type: 'pusher_left', reason, data: { userID } }),
-  );
+  const events = pushers.map((pusher) => leftOf(pusher, reason));
   return {
     room: 'destroyed',
     events: [...events, { type: 'room_destroyed', reason, data: {} }],
   };
+}
+
+function leftOf({ userID, userName }: Pusher, reason: Reason): EventBody {
+  return { type: 'pusher_left', reason, data: { userID, userName } };
 }

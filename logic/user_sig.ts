@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import {
   createHmac,
   createPrivateKey,
@@ -48,6 +49,7 @@ export type SigVerdict =
 export const USER_SIG_LIFE_MAX_MS = 180 * 86_400_000;
 
 const FUTURE_SKEW_MAX_MS = 300_000;
+const UINT32_MAX = 4_294_967_295;
 const SIG_LENGTH_MAX = 4_096;
 const DOCUMENT_BYTES_MAX = 8_192;
 const SIGNED_KEPT_MAX = 1_000;
@@ -104,6 +106,31 @@ export class UserSigs {
     return userSig;
   }
 
+  /**
+   * A privateMapKey: a userSig that also says which media room its user may enter, and how far.
+   * `privileges` are Tencent's bits (1 create, 2 enter, 4 and 8 sound, 16 and 32 pictures, 64 and
+   * 128 screens). v2 when there is a secret key, else v1, whose signed text then carries zeros
+   * for the two fields about accounts.
+   */
+  signPrivateMapKey(ticket: {
+    readonly userID: string;
+    readonly roomNumber: number;
+    readonly privileges: number;
+    readonly expireMs: number;
+  }): string {
+    const { userID, roomNumber, privileges, expireMs } = ticket;
+    assertSignable({ userID, expireMs });
+    assert(Number.isInteger(roomNumber) && roomNumber >= 0 && roomNumber <= UINT32_MAX);
+    const lifeS = Math.ceil(expireMs / 1000);
+    if (this.#api !== undefined)
+      return this.#api.genPrivateMapKey(userID, lifeS, roomNumber, privileges);
+    const issuedAtS = Math.floor(this.#clock.nowMs() / 1000);
+    const expireAtS = issuedAtS + lifeS;
+    const sdkAppID = Number(this.#sdkAppID);
+    const userbuf = userbufOf({ userID, sdkAppID, roomNumber, expireAtS, privileges });
+    return this.#signV1({ userID, lifeS, issuedAtS, appAtThird: '0', accountType: '0', userbuf });
+  }
+
   /** Never throws, whatever it is given; `ok` only for a genuine, living sig of this user and app. */
   async verify({ userSig, userID }: { userSig: string; userID: string }): Promise<SigVerdict> {
     const document = await unpack(userSig);
@@ -119,16 +146,35 @@ export class UserSigs {
     // The package takes the time from the wall clock, not from ours: where the two disagree, v2
     // signatures start and end by the wall. Verifying knows the injected clock alone.
     if (this.#api !== undefined) return this.#api.genUserSig(userID, lifeS);
-    if (this.#privateKey === undefined) {
+    return this.#signV1({
+      userID,
+      lifeS,
+      issuedAtS: Math.floor(nowMs / 1000),
+      appAtThird: this.#sdkAppID,
+      accountType: this.#accountType === '' ? '0' : this.#accountType,
+    });
+  }
+
+  #signV1(claim: {
+    readonly userID: string;
+    readonly lifeS: number;
+    readonly issuedAtS: number;
+    readonly appAtThird: string;
+    readonly accountType: string;
+    /** Standard base64 of the room ticket. */
+    readonly userbuf?: string;
+  }): string {
+    if (this.#privateKey === undefined)
       throw new Error('No userSig can be signed: neither im.secretKey nor im.privateKey is set.');
-    }
+    const { userbuf } = claim;
     const fields: JsonObject = {
-      'TLS.appid_at_3rd': this.#sdkAppID,
-      'TLS.account_type': this.#accountType === '' ? '0' : this.#accountType,
-      'TLS.identifier': userID,
+      'TLS.appid_at_3rd': claim.appAtThird,
+      'TLS.account_type': claim.accountType,
+      'TLS.identifier': claim.userID,
       'TLS.sdk_appid': this.#sdkAppID,
-      'TLS.time': String(Math.floor(nowMs / 1000)),
-      'TLS.expire_after': String(lifeS),
+      'TLS.time': String(claim.issuedAtS),
+      'TLS.expire_after': String(claim.lifeS),
+      ...(userbuf === undefined ? {} : { [USERBUF]: userbuf }),
     };
     const text = Buffer.from(signedText(fields, V1_SIGNED));
     const signature = signatureOf('sha256', text, this.#privateKey).toString('base64');
@@ -186,6 +232,25 @@ const V1_SIGNED = [
 const V2_SIGNED = ['TLS.identifier', 'TLS.sdkappid', 'TLS.time', 'TLS.expire'] as const;
 /** Signed last where present: the room ticket inside a privateMapKey. */
 const USERBUF = 'TLS.userbuf';
+
+/** Version 0, for numbered rooms; big-endian, as Tencent's libraries write it. */
+function userbufOf(ticket: {
+  readonly userID: string;
+  readonly sdkAppID: number;
+  readonly roomNumber: number;
+  readonly expireAtS: number;
+  readonly privileges: number;
+}): string {
+  const account = Buffer.from(ticket.userID, 'latin1');
+  const head = Buffer.alloc(3);
+  head.writeUInt16BE(account.length, 1);
+  const tail = Buffer.alloc(20);
+  const numbers = [ticket.sdkAppID, ticket.roomNumber, ticket.expireAtS, ticket.privileges, 0];
+  numbers.forEach((number, index) => {
+    tail.writeUInt32BE(number, index * 4);
+  });
+  return Buffer.concat([head, account, tail]).toString('base64');
+}
 
 function keyPairOf(keys: UserSigKeys): { privateKey?: KeyObject; publicKey?: KeyObject } {
   const privatePem = pemOf(keys.privateKey);

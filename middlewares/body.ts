@@ -13,7 +13,7 @@ export function body(settings: { readonly limitBytes: number }): Middleware {
   const { limitBytes } = settings;
   const parser = bodyParser({
     enableTypes: ['json', 'form'],
-    extendTypes: { json: ['text/plain', 'text/xml', 'text/json', 'application/xml'] },
+    detectJSON: (ctx) => !isForm(ctx),
     jsonLimit: String(limitBytes),
     formLimit: String(limitBytes),
     onerror: (error) => {
@@ -22,25 +22,53 @@ export function body(settings: { readonly limitBytes: number }): Middleware {
   });
   return async (ctx, next) => {
     if (ctx.method === 'GET') return next();
-    if (isForParser(ctx)) return parser(ctx, () => afterParser(ctx, next));
+    if (isForm(ctx) || isCompressed(ctx)) {
+      await unlessCutOff(ctx.req, parser(ctx, nothing));
+      ctx.request.body = objectAfterParser(ctx);
+      return next();
+    }
     const bytes = await readBody(ctx.req, limitBytes);
     ctx.request.body = objectOf(textOf(bytes, ctx.get('content-type')));
     return next();
   };
 }
 
-function isForParser(ctx: Context): boolean {
-  const encoding = ctx.get('content-encoding');
-  if (encoding !== '' && encoding.toLowerCase() !== 'identity') return true;
+const nothing: Next = async () => {};
+
+function isForm(ctx: Context): boolean {
   return ctx.get('content-type').toLowerCase().startsWith('application/x-www-form-urlencoded');
 }
 
+/** The parser takes the name of a coding literally, but case does not matter in it. */
+function isCompressed({ req }: Context): boolean {
+  const encoding = (req.headers['content-encoding'] ?? '').toLowerCase();
+  if (encoding === '' || encoding === 'identity') return false;
+  req.headers['content-encoding'] = encoding;
+  return true;
+}
+
 /** Some clients send JSON and let their library call it a form. */
-function afterParser(ctx: Context, next: Next): Promise<unknown> {
-  const raw = ctx.request.rawBody;
-  if (raw?.trimStart().startsWith('{')) ctx.request.body = objectOf(raw);
-  else ctx.request.body ??= {};
-  return next();
+function objectAfterParser({ request }: Context): unknown {
+  return request.rawBody?.trimStart().startsWith('{') ? objectOf(request.rawBody) : request.body;
+}
+
+/**
+ * The parser hears nothing of a client that hangs up, and stops reading when it fails: what is
+ * still to come has to flow off, or the next request of the connection would never be read.
+ */
+async function unlessCutOff(request: IncomingMessage, parsed: Promise<unknown>): Promise<void> {
+  const cut = new Promise<never>((_, reject) => {
+    request.on('close', () => {
+      if (!request.complete) reject(cutOff());
+    });
+  });
+  try {
+    await Promise.race([parsed, cut]);
+  } catch (error) {
+    request.unpipe();
+    request.resume();
+    throw error;
+  }
 }
 
 /** Gathers the bytes; stops listening, without closing the connection, when there are too many. */
@@ -56,9 +84,10 @@ function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer>
       else reject(tooLarge(limitBytes));
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('error', reject);
+    // That a client hangs up is no failure of ours.
+    request.on('error', () => reject(cutOff()));
     request.on('close', () => {
-      if (!request.complete) reject(new ApiError('bad_request', 'The request was cut off.'));
+      if (!request.complete) reject(cutOff());
     });
   });
 }
@@ -91,6 +120,10 @@ function refusalOf(error: Error): ApiError {
   if (status === 413) return new ApiError('body_too_large', error.message);
   if (status === 415) return new ApiError('body_unreadable', error.message);
   return new ApiError('parameter_invalid', 'The body cannot be parsed.');
+}
+
+function cutOff(): ApiError {
+  return new ApiError('bad_request', 'The request was cut off.');
 }
 
 function tooLarge(limitBytes: number): ApiError {

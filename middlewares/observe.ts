@@ -14,6 +14,8 @@ export function observe(parts: {
   return async (ctx, next) => {
     const startedAtMs = clock.monotonicMs();
     const facts = beginFacts(ctx, newRequestID());
+    // Asked now, because a connection that is cut meanwhile forgets who was at its other end.
+    const ip = ipOf(ctx);
     ctx.set('x-request-id', facts.requestID);
     await next();
     access.write({
@@ -21,7 +23,7 @@ export function observe(parts: {
       requestID: facts.requestID,
       method: ctx.method,
       path: ctx.path,
-      ip: ipOf(ctx),
+      ip,
       userID: facts.userID,
       roomID: facts.roomID,
       status: ctx.status,

@@ -1,19 +1,42 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 20_000;
-/** Longer than the 7 s between two heartbeats, so that a client's connection lasts. */
-const KEEP_ALIVE_MS = 65_000;
 const HEADER_BYTES_MAX = 16_384;
 const IDLE_CHECK_MS = 50;
+
+/** How long a client may take before its connection is cut, and how often that is looked at. */
+export interface Patience {
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly keepAliveMs: number;
+  readonly lookEveryMs: number;
+}
+
+const PATIENCE: Patience = {
+  headersMs: 10_000,
+  requestMs: 20_000,
+  /** Longer than the 7 s between two heartbeats, so that a client's connection lasts. */
+  keepAliveMs: 65_000,
+  lookEveryMs: 2_000,
+};
 
 export interface ListenSettings {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** For real clients, unless told. */
+  readonly patience?: Patience;
 }
 
 /** A listening HTTP or HTTPS server. */
@@ -28,49 +51,113 @@ export async function listen(
   listener: RequestListener,
   settings: ListenSettings,
 ): Promise<HttpServer> {
-  const options = {
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: HEADER_BYTES_MAX,
-    connectionsCheckingInterval: 2_000,
-  };
-  const server = settings.tls
-    ? createSecureServer({ ...options, ...settings.tls, minVersion: 'TLSv1.2' }, listener)
-    : createServer(options, listener);
+  const serve = readable(listener);
+  const server = newServer(serve, settings);
+  const connections = connectionsOf(server);
+  // What a client expects beyond 100-continue may be ignored; left to Node, the answer is empty.
+  server.on('checkExpectation', serve);
+  server.on('connect', (_request, socket) => answerRaw(socket, 400));
   server.on('clientError', answerUnreadable);
-  server.listen({ port: settings.port, host: settings.host });
-  await once(server, 'listening');
+  const { host, port: wanted } = settings;
+  server.listen({ port: wanted, host });
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    const got = `${wanted} on ${host}, which gives ${cause.code}`;
+    throw new Error(`port: expected one that can be listened on, got ${got}.`, { cause });
+  });
   const { port } = server.address() as AddressInfo;
-  return { port, close: (graceMs) => closeServer(server, graceMs) };
+  return { port, close: (graceMs) => closeServer({ server, connections, graceMs }) };
 }
 
-async function closeServer(server: Server, graceMs: number): Promise<void> {
+function newServer(serve: RequestListener, { tls, patience = PATIENCE }: ListenSettings): Server {
+  const options = {
+    headersTimeout: patience.headersMs,
+    requestTimeout: patience.requestMs,
+    keepAliveTimeout: patience.keepAliveMs,
+    connectionsCheckingInterval: patience.lookEveryMs,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    // A request without Host is refused below, in the form of every other answer.
+    requireHostHeader: false,
+  };
+  if (tls === undefined) return createServer(options, serve);
+  const handshakeTimeout = patience.headersMs;
+  return createSecureServer({ ...options, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' }, serve);
+}
+
+/** Every connection, the ones too on which nothing has been said or agreed upon yet. */
+function connectionsOf(server: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  return connections;
+}
+
+async function closeServer(parts: {
+  readonly server: Server;
+  readonly connections: ReadonlySet<Socket>;
+  readonly graceMs: number;
+}): Promise<void> {
+  const { server, connections, graceMs } = parts;
   const closed = once(server, 'close');
   server.close();
   const sweep = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const cut = setTimeout(() => {
+    for (const connection of connections) connection.destroy();
+  }, graceMs);
   server.closeIdleConnections();
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);
 }
 
-const STATUS_OF: Readonly<Record<string, readonly [number, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+/** Hands on what HTTP/1.1 allows, with the URL in the form in which every reader agrees on it. */
+function readable(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    if (request.headers.host === undefined && request.httpVersion === '1.1') {
+      answerWithoutHost(response);
+      return;
+    }
+    request.url = originFormOf(request);
+    listener(request, response);
+  };
+}
+
+/** Without scheme and authority: they mean nothing here, and odd ones break URL parsers. */
+function originFormOf({ url = '/' }: IncomingMessage): string {
+  if (url.startsWith('/')) return url;
+  return `/${url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*\/?/i, '')}`;
+}
+
+function answerWithoutHost(response: ServerResponse): void {
+  const { headers, body } = refusalOf(400);
+  response.writeHead(400, headers).end(body);
+}
+
+const STATUS_OF: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else answerRaw(socket, STATUS_OF[error.code ?? ''] ?? 400);
+}
+
 /** What is not even HTTP gets an answer in the same form as everything else. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, phrase] = STATUS_OF[error.code ?? ''] ?? [400, 'Bad Request'];
-  const body = JSON.stringify({ code: status, message: `${phrase}.` });
-  const length = Buffer.byteLength(body);
-  socket.end(
-    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${length}\r\nconnection: close\r\n\r\n${body}`,
-  );
+function answerRaw(socket: Duplex, status: number): void {
+  const { headers, body } = refusalOf(status);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+}
+
+function refusalOf(status: number) {
+  const body = JSON.stringify({ code: status, message: `${STATUS_CODES[status]}.` });
+  const headers = {
+    'x-request-id': randomUUID(),
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  return { headers, body };
 }

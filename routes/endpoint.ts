@@ -6,6 +6,7 @@ import type { Dialect, ErrorName } from '../logic/errors.ts';
 import type { LiveUtil } from '../logic/live_util.ts';
 import type { LogFile, OpenedLogFile } from '../logic/log_files.ts';
 import type { Logins } from '../logic/logins.ts';
+import type { MeetingMgr } from '../logic/meeting_mgr.ts';
 import type { RoomKind, RoomRules } from '../logic/model.ts';
 import type { Readiness } from '../logic/readiness.ts';
 import type { RoomMgr } from '../logic/room_mgr.ts';
@@ -21,6 +22,7 @@ export interface LogFiles {
 /** What handlers may reach. `app.ts` builds it once; a handler that needs more asks for it here. */
 export interface Services {
   readonly rooms: RoomMgr;
+  readonly meetings: MeetingMgr;
   readonly rules: Readonly<Record<RoomKind, RoomRules>>;
   readonly live: LiveUtil;
   readonly logins: Logins;
@@ -75,6 +77,8 @@ export interface Call<I = unknown> {
   readonly dialect: Dialect;
   /** Who calls: proven by a token, or only claimed in open mode; '' when nobody is named. */
   readonly callerID: string;
+  /** The caller is who he says: a token proves it. */
+  readonly isProven: boolean;
   /** The token the caller is proven by, '' in open mode without one. */
   readonly token: string;
   readonly input: I;

@@ -57,7 +57,10 @@ async function answer(ctx: Context, { services, gate, checksReplies }: Routing):
   const isQuery =
     (endpoint.from ?? (endpoint.group.method === 'GET' ? 'query' : 'body')) === 'query';
   const input = parse(endpoint.input, isQuery ? scalarsOf(ctx.query) : body);
-  const reply = await endpoint.handle({ ...caller, kind: place.kind, dialect, input }, services);
+  const reply = await endpoint.handle(
+    { ...caller, isProven: caller.token !== '', kind: place.kind, dialect, input },
+    services,
+  );
   if (reply instanceof RawReply) return send(ctx, reply);
   if (checksReplies && endpoint.output !== 'raw')
     z.strictObject(endpoint.output.shape).parse(reply);

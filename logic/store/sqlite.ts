@@ -13,6 +13,14 @@ import type { Sink, Store } from './store.ts';
 // libsql speaks better-sqlite3's interface, but its own typings are loose.
 const Database = LibSql as unknown as typeof BetterSqlite3;
 
+// What the process before this one had in hand is nobody's now: ids it had reserved are given
+// back at the first sweep, and whatever waits to be delivered is due at once.
+const RECOVERY = `
+  begin;
+  update rooms set reserved_until_ms = 0 where state = 'reserved';
+  update outbox set claimed = 0, due_at_ms = 0;
+  commit`;
+
 /**
  * Opens the embedded store; `:memory:` keeps nothing. Every commit is on the disk before its
  * promise resolves. The file belongs to one process at a time: a second one is refused, because
@@ -28,6 +36,7 @@ export function openSqliteStore(settings: {
   try {
     const db = openDatabase(file);
     migrate(db, file);
+    db.exec(RECOVERY);
     return storeOn({ db, sinks, unlock });
   } catch (error) {
     unlock();
@@ -108,6 +117,7 @@ function storeOn(parts: {
     readRooms: (page) => rooms.readRooms(page),
     readAudiences: (ref, limit) => rooms.readAudiences(ref, limit),
     readIdleRooms: (request) => rooms.readIdleRooms(request),
+    readExpiredRooms: (request) => rooms.readExpiredRooms(request),
     readStaleReservations: (request) => rooms.readStaleReservations(request),
     readLiveRooms: (request) => rooms.readLiveRooms(request),
     readCounts: () => rooms.readCounts(),

@@ -115,7 +115,8 @@ export class SqliteEvents implements EventStore {
   /** Has the group of a life that never opened destroyed. */
   closeGroup(room: Room, nowMs: number): void {
     const { kind, roomID, epoch } = room;
-    for (const { name } of this.#sinks.filter(({ ownsGroup }) => ownsGroup))
+    if (spaceOf(kind) !== 'im') return;
+    for (const name of this.#groupSinks())
       this.#statements.outboxRaise.run(name, epoch, kind, spaceOf(kind), roomID, 0, 0, 1, nowMs);
   }
 

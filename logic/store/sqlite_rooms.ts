@@ -11,11 +11,18 @@ import {
 import type { Found, RoomChange } from '../room_rules.ts';
 import type { SqliteBatch } from './sqlite_batch.ts';
 import type { EventMeta, SqliteEvents } from './sqlite_events.ts';
-import type { ChangeRoom, LiveRoom, ReserveOutcome, ReserveRoom, RoomStore } from './store.ts';
+import type {
+  ChangeRoom,
+  LifeRef,
+  LiveRoom,
+  ReserveOutcome,
+  ReserveRoom,
+  RoomStore,
+} from './store.ts';
 
 const ROOM_COLUMNS = `
-  epoch, kind, room_id, state, creator, info, ends_with_creator, seq, pusher_count,
-  audience_count, mixed_stream_id, custom, created_at_ms`;
+  epoch, kind, room_id, state, creator, info, ends_with_creator, room_type, needs_heartbeat,
+  status, seq, pusher_count, audience_count, mixed_stream_id, custom, created_at_ms`;
 
 // One text per room: fetching rows one by one costs the driver more than writing and reading JSON.
 const PUSHERS_AS_JSON = `(
@@ -24,9 +31,10 @@ const PUSHERS_AS_JSON = `(
   from pushers where pushers.epoch = rooms.epoch) as pushers`;
 
 const ROOM_RESERVE = `
-  insert into rooms (space, kind, room_id, state, creator, info, ends_with_creator, seq,
-    pusher_count, audience_count, mixed_stream_id, custom, created_at_ms, reserved_until_ms)
-  values (?, ?, ?, 'reserved', ?, ?, ?, 0, 0, 0, '', '{}', ?, ?)
+  insert into rooms (space, kind, room_id, state, creator, info, ends_with_creator, room_type,
+    needs_heartbeat, status, seq, pusher_count, audience_count, mixed_stream_id, custom,
+    created_at_ms, reserved_until_ms)
+  values (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, 0, 0, 0, 0, '', '{}', ?, ?)
   on conflict (space, room_id) do nothing`;
 
 const ROOM_ID_SELECT = 'select 1 from rooms where space = ? and room_id = ?';
@@ -37,26 +45,31 @@ const ROOM_BY_ID = `
 const ROOM_BY_EPOCH = `select ${ROOM_COLUMNS} from rooms where epoch = ?`;
 
 const ROOM_UPDATE = `
-  update rooms set state = ?, seq = ?, pusher_count = ?, audience_count = ?,
-    mixed_stream_id = ?, custom = ?
+  update rooms set state = ?, status = ?, seq = ?, pusher_count = ?, audience_count = ?,
+    mixed_stream_id = ?, custom = ?, created_at_ms = ?
   where epoch = ?`;
 
 const ROOM_DELETE = 'delete from rooms where epoch = ?';
 
 const ROOMS_PAGE = `
-  select ${ROOM_COLUMNS}, ${PUSHERS_AS_JSON} from rooms where kind = ? and state = 'active'
-  order by epoch limit ? offset ?`;
+  select ${ROOM_COLUMNS}, ${PUSHERS_AS_JSON} from rooms
+  where kind = ? and room_type = ? and state = 'active' order by epoch limit ? offset ?`;
 
 const ROOMS_IDLE = `
   select kind, room_id, epoch from rooms
   where state = 'inactive' and kind = ? and created_at_ms < ? order by created_at_ms limit ?`;
+
+const ROOMS_EXPIRED = `
+  select kind, room_id, epoch from rooms
+  where needs_heartbeat = 0 and state = 'active' and created_at_ms < ?
+  order by created_at_ms limit ?`;
 
 const ROOMS_STALE = `
   select epoch from rooms
   where state = 'reserved' and reserved_until_ms < ? order by reserved_until_ms limit ?`;
 
 const ROOMS_LIVE = `
-  select epoch, kind, room_id, seq from rooms
+  select epoch, kind, room_id, seq, needs_heartbeat from rooms
   where state = 'active' and epoch > ? order by epoch limit ?`;
 
 const COUNTS = `
@@ -100,6 +113,9 @@ interface RoomRow {
   readonly creator: string;
   readonly info: string;
   readonly ends_with_creator: number;
+  readonly room_type: string;
+  readonly needs_heartbeat: number;
+  readonly status: number;
   readonly seq: number;
   readonly pusher_count: number;
   readonly audience_count: number;
@@ -107,6 +123,8 @@ interface RoomRow {
   readonly custom: string;
   readonly created_at_ms: number;
 }
+
+type LifeRow = Pick<RoomRow, 'kind' | 'room_id' | 'epoch'>;
 
 interface RoomAndPushersRow extends RoomRow {
   /** JSON: a list of PusherRow. */
@@ -177,11 +195,12 @@ export class SqliteRooms implements RoomStore {
 
   async readRooms(page: {
     readonly kind: RoomKind;
+    readonly roomType: string;
     readonly offset: number;
     readonly limit: number;
   }): Promise<readonly RoomWithPushers[]> {
     return this.#statements.roomsPage
-      .all(page.kind, page.limit, page.offset)
+      .all(page.kind, page.roomType, page.limit, page.offset)
       .map(roomWithPushersOf);
   }
 
@@ -199,7 +218,11 @@ export class SqliteRooms implements RoomStore {
   }) {
     return this.#statements.roomsIdle
       .all(request.kind, request.createdBeforeMs, request.limit)
-      .map(({ kind, room_id: roomID, epoch }) => ({ kind, roomID, epoch }));
+      .map(lifeOf);
+  }
+
+  async readExpiredRooms(request: { readonly createdBeforeMs: number; readonly limit: number }) {
+    return this.#statements.roomsExpired.all(request.createdBeforeMs, request.limit).map(lifeOf);
   }
 
   async readStaleReservations(request: { readonly nowMs: number; readonly limit: number }) {
@@ -215,8 +238,10 @@ export class SqliteRooms implements RoomStore {
     const [first, last] = [rows[0]?.epoch ?? 0, rows.at(-1)?.epoch ?? 0];
     for (const { epoch, user_id } of this.#statements.pusherIDs.all(first, last))
       userIDs.get(epoch)?.push(user_id);
-    return rows.map(({ epoch, kind, room_id: roomID, seq }) => {
-      return { epoch, kind, roomID, seq, userIDs: userIDs.get(epoch) ?? [] };
+    return rows.map((row) => {
+      const { seq, needs_heartbeat } = row;
+      const needsHeartbeat = needs_heartbeat === 1;
+      return { ...lifeOf(row), seq, needsHeartbeat, userIDs: userIDs.get(row.epoch) ?? [] };
     });
   }
 
@@ -226,7 +251,7 @@ export class SqliteRooms implements RoomStore {
   }
 
   #reserve(request: ReserveRoom): ReserveOutcome {
-    const { kind, roomID, creator, info, endsWithCreator, nowMs, reservedUntilMs } = request;
+    const { kind, roomID, creator, info, endsWithCreator, roomType, needsHeartbeat } = request;
     if (this.#statements.roomIDSelect.get(spaceOf(kind), roomID)) return { outcome: 'exists' };
     const closing = this.#events.closingOf(request);
     if (closing === 'out' || (closing === 'due' && !request.takeOverGroup))
@@ -236,8 +261,10 @@ export class SqliteRooms implements RoomStore {
     const { lastInsertRowid } = this.#statements.roomReserve.run(
       ...names,
       endsWithCreator ? 1 : 0,
-      nowMs,
-      reservedUntilMs,
+      roomType,
+      needsHeartbeat ? 1 : 0,
+      request.nowMs,
+      request.reservedUntilMs,
     );
     return { outcome: 'reserved', epoch: Number(lastInsertRowid) };
   }
@@ -261,9 +288,10 @@ export class SqliteRooms implements RoomStore {
       if (before.audienceCount > 0) this.#statements.audiencesDelete.run(epoch);
       this.#statements.roomDelete.run(epoch);
     } else {
-      const { state, pusherCount, audienceCount, mixedStreamID, custom } = change.room;
-      const counts = [pusherCount, audienceCount];
-      this.#statements.roomUpdate.run(state, seq, ...counts, mixedStreamID, custom, epoch);
+      const { state, status, pusherCount, audienceCount } = change.room;
+      const { mixedStreamID, custom, createdAtMs } = change.room;
+      const numbers = [status, seq, pusherCount, audienceCount];
+      this.#statements.roomUpdate.run(state, ...numbers, mixedStreamID, custom, createdAtMs, epoch);
       this.#applyMembers(epoch, seq, change);
     }
     this.#events.append(before, change.events, meta);
@@ -304,10 +332,9 @@ function statementsOn(db: BetterSqlite3.Database) {
     roomByEpoch: db.prepare<[number], RoomRow>(ROOM_BY_EPOCH),
     roomUpdate: db.prepare(ROOM_UPDATE),
     roomDelete: db.prepare(ROOM_DELETE),
-    roomsPage: db.prepare<[string, number, number], RoomAndPushersRow>(ROOMS_PAGE),
-    roomsIdle: db.prepare<[string, number, number], Pick<RoomRow, 'kind' | 'room_id' | 'epoch'>>(
-      ROOMS_IDLE,
-    ),
+    roomsPage: db.prepare<[string, string, number, number], RoomAndPushersRow>(ROOMS_PAGE),
+    roomsIdle: db.prepare<[string, number, number], LifeRow>(ROOMS_IDLE),
+    roomsExpired: db.prepare<[number, number], LifeRow>(ROOMS_EXPIRED),
     roomsStale: db.prepare<[number, number], { epoch: number }>(ROOMS_STALE),
     roomsLive: db.prepare<[number, number], RoomRow>(ROOMS_LIVE),
     counts: db.prepare<[], { rooms: number; pushers: number }>(COUNTS),
@@ -325,6 +352,10 @@ function statementsOn(db: BetterSqlite3.Database) {
   };
 }
 
+function lifeOf({ kind, room_id: roomID, epoch }: LifeRow): LifeRef {
+  return { kind, roomID, epoch };
+}
+
 function roomOf(row: RoomRow): Room {
   return {
     epoch: row.epoch,
@@ -334,6 +365,9 @@ function roomOf(row: RoomRow): Room {
     creator: row.creator,
     info: row.info,
     endsWithCreator: row.ends_with_creator === 1,
+    roomType: row.room_type,
+    needsHeartbeat: row.needs_heartbeat === 1,
+    status: row.status,
     seq: row.seq,
     pusherCount: row.pusher_count,
     audienceCount: row.audience_count,

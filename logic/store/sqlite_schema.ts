@@ -10,6 +10,9 @@ export const MIGRATIONS: readonly string[] = [
     creator text not null,
     info text not null,
     ends_with_creator integer not null,
+    room_type text not null,
+    needs_heartbeat integer not null,
+    status integer not null,
     seq integer not null,
     pusher_count integer not null,
     audience_count integer not null,
@@ -19,7 +22,9 @@ export const MIGRATIONS: readonly string[] = [
     reserved_until_ms integer not null
   ) strict;
   create unique index rooms_by_id on rooms (space, room_id);
-  create index rooms_active on rooms (kind, epoch) where state = 'active';
+  create index rooms_active on rooms (kind, room_type, epoch) where state = 'active';
+  create index rooms_live on rooms (epoch) where state = 'active';
+  create index rooms_unheard on rooms (created_at_ms) where needs_heartbeat = 0;
   create index rooms_inactive on rooms (kind, created_at_ms) where state = 'inactive';
   create index rooms_reserved on rooms (reserved_until_ms) where state = 'reserved';
 

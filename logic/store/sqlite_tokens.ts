@@ -6,7 +6,8 @@ const TOKEN_INSERT = 'insert into tokens (hash, user_id, expires_at_ms) values (
 
 const TOKENS_OVER = `
   delete from tokens where hash in (
-    select hash from tokens where user_id = ? order by expires_at_ms desc, hash limit -1 offset ?)`;
+    select hash from tokens where user_id = ? order by expires_at_ms desc, hash limit -1 offset ?)
+  returning hash`;
 
 const TOKEN_SELECT = 'select user_id, expires_at_ms from tokens where hash = ?';
 
@@ -31,8 +32,9 @@ export class SqliteTokens implements TokenStore {
   insertToken(request: Parameters<TokenStore['insertToken']>[0]) {
     const { hash, userID, expiresAtMs, perUserMax } = request;
     return this.#batch.write(() => {
-      this.#statements.over.run(userID, perUserMax - 1);
+      const over = this.#statements.over.all(userID, perUserMax - 1);
       this.#statements.insert.run(hash, userID, expiresAtMs);
+      return over.map((row) => row.hash);
     });
   }
 
@@ -63,7 +65,7 @@ export class SqliteTokens implements TokenStore {
 function statementsOn(db: BetterSqlite3.Database) {
   return {
     insert: db.prepare(TOKEN_INSERT),
-    over: db.prepare(TOKENS_OVER),
+    over: db.prepare<[string, number], { hash: string }>(TOKENS_OVER),
     select: db.prepare<[string], { user_id: string; expires_at_ms: number }>(TOKEN_SELECT),
     extend: db.prepare(TOKEN_EXTEND),
     remove: db.prepare(TOKEN_DELETE),

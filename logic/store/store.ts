@@ -35,9 +35,10 @@ export interface RoomStore {
   changeRoom<T>(request: ChangeRoom<T>): Promise<T>;
   /** The room and its pushers, reserved rooms included. */
   readRoom(ref: RoomRef): Promise<RoomWithPushers | undefined>;
-  /** Active rooms in the order they were made. */
+  /** Active rooms of one kind and type in the order they were made. */
   readRooms(page: {
     readonly kind: RoomKind;
+    readonly roomType: string;
     readonly offset: number;
     readonly limit: number;
   }): Promise<readonly RoomWithPushers[]>;
@@ -49,6 +50,11 @@ export interface RoomStore {
   /** Rooms nobody has entered, made before `createdBeforeMs`, oldest first. */
   readIdleRooms(request: {
     readonly kind: RoomKind;
+    readonly createdBeforeMs: number;
+    readonly limit: number;
+  }): Promise<readonly LifeRef[]>;
+  /** Active rooms without heartbeats made before `createdBeforeMs`, oldest first. */
+  readExpiredRooms(request: {
     readonly createdBeforeMs: number;
     readonly limit: number;
   }): Promise<readonly LifeRef[]>;
@@ -70,6 +76,8 @@ export interface ReserveRoom extends RoomRef {
   readonly creator: string;
   readonly info: string;
   readonly endsWithCreator: boolean;
+  readonly roomType: string;
+  readonly needsHeartbeat: boolean;
   readonly nowMs: number;
   readonly reservedUntilMs: number;
   readonly takeOverGroup: boolean;
@@ -97,6 +105,7 @@ export interface LifeRef extends RoomRef {
 
 export interface LiveRoom extends LifeRef {
   readonly seq: number;
+  readonly needsHeartbeat: boolean;
   readonly userIDs: readonly string[];
 }
 
@@ -153,13 +162,13 @@ export interface Sink {
 
 /** Log-in tokens, kept only as hashes. */
 export interface TokenStore {
-  /** Keeps a token; of a user's tokens beyond `perUserMax` those that end first go. */
+  /** Keeps a token; of a user's tokens beyond `perUserMax` those that end first go, and are named. */
   insertToken(request: {
     readonly hash: string;
     readonly userID: string;
     readonly expiresAtMs: number;
     readonly perUserMax: number;
-  }): Promise<void>;
+  }): Promise<readonly string[]>;
   readToken(
     hash: string,
   ): Promise<{ readonly userID: string; readonly expiresAtMs: number } | undefined>;

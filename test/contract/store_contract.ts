@@ -232,14 +232,46 @@ function listContract(open: () => Promise<Store>): void {
     for (const roomID of ['r7', 'r9', '8', 'r10']) await join(store, { ...REF, roomID }, 'ann');
     await openRoom(store, { kind: 'live_room', roomID: 'elsewhere' });
     const page = async (offset: number, limit: number) =>
-      (await store.readRooms({ kind: 'multi_room', offset, limit })).map(({ room }) => room.roomID);
+      (await store.readRooms({ kind: 'multi_room', roomType: '', offset, limit })).map(
+        ({ room }) => room.roomID,
+      );
     assert.deepEqual(await page(0, 10), ['r9', 'r10', '8', 'r7']);
     assert.deepEqual(await page(1, 2), ['r10', '8']);
     assert.deepEqual(await page(4, 2), []);
-    const [first] = await store.readRooms({ kind: 'multi_room', offset: 0, limit: 1 });
+    const [first] = await store.readRooms({
+      kind: 'multi_room',
+      roomType: '',
+      offset: 0,
+      limit: 1,
+    });
     assert.deepEqual(
       first?.pushers.map(({ userID }) => userID),
       ['ann'],
+    );
+  });
+
+  it('lists rooms of one type, and names those without heartbeats by their age', async () => {
+    await using store = await open();
+    const lone = { roomType: 'web', needsHeartbeat: false };
+    await openRoom(store, REF, { ...lone, nowMs: 100 });
+    await openRoom(store, OTHER, { roomType: 'web2', nowMs: 100 });
+    for (const ref of [REF, OTHER]) await join(store, ref, 'ann');
+    const idsOf = async (roomType: string) =>
+      (await store.readRooms({ kind: 'multi_room', roomType, offset: 0, limit: 9 })).map(
+        ({ room }) => room.roomID,
+      );
+    assert.deepEqual([await idsOf('web'), await idsOf('')], [['r1'], []]);
+    const expired = (createdBeforeMs: number) =>
+      store.readExpiredRooms({ createdBeforeMs, limit: 9 });
+    assert.deepEqual(await expired(100), []);
+    assert.deepEqual(
+      (await expired(101)).map(({ roomID }) => roomID),
+      ['r1'],
+    );
+    const live = await store.readLiveRooms({ afterEpoch: 0, limit: 9 });
+    assert.deepEqual(
+      live.map(({ needsHeartbeat }) => needsHeartbeat),
+      [false, true],
     );
   });
 
@@ -526,6 +558,12 @@ function pusher(userID: string): NewPusher {
   return { userID, userName: userID, userAvatar: '1', pushURL, streamID: userID };
 }
 
+interface Traits {
+  readonly creator?: string;
+  readonly roomType?: string;
+  readonly needsHeartbeat?: boolean;
+}
+
 interface Times {
   readonly nowMs?: number;
 }
@@ -533,7 +571,7 @@ interface Times {
 function tryReserve(
   store: Store,
   ref: RoomRef,
-  over: Times & { creator?: string; info?: string; takeOverGroup?: boolean } = {},
+  over: Times & Traits & { info?: string; takeOverGroup?: boolean } = {},
 ) {
   const nowMs = over.nowMs ?? 1;
   return store.reserveRoom({
@@ -541,27 +579,21 @@ function tryReserve(
     creator: over.creator ?? 'ann',
     info: over.info ?? 'hi',
     endsWithCreator: false,
+    roomType: over.roomType ?? '',
+    needsHeartbeat: over.needsHeartbeat ?? true,
     nowMs,
     reservedUntilMs: nowMs + 1_000,
     takeOverGroup: over.takeOverGroup ?? false,
   });
 }
 
-async function reserve(
-  store: Store,
-  ref: RoomRef,
-  over: Times & { creator?: string } = {},
-): Promise<number> {
+async function reserve(store: Store, ref: RoomRef, over: Times & Traits = {}): Promise<number> {
   const reserved = await tryReserve(store, ref, over);
   assert.equal(reserved.outcome, 'reserved');
   return reserved.epoch;
 }
 
-async function openRoom(
-  store: Store,
-  ref: RoomRef,
-  over: Times & { creator?: string } = {},
-): Promise<number> {
+async function openRoom(store: Store, ref: RoomRef, over: Times & Traits = {}): Promise<number> {
   const epoch = await reserve(store, ref, over);
   const nowMs = over.nowMs ?? 1;
   const rule = rules.openRule({ firstPusher: undefined, nowMs });
