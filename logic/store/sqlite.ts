@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type BetterSqlite3 from 'better-sqlite3';
 import LibSql from 'libsql';
+import { RoomCache } from './room_cache.ts';
+import { RoomRanking } from './room_ranking.ts';
 import { SqliteBatch } from './sqlite_batch.ts';
 import { SqliteEvents } from './sqlite_events.ts';
 import { SqliteRooms } from './sqlite_rooms.ts';
@@ -94,11 +96,21 @@ function storeOn(parts: {
   const { db, sinks, unlock } = parts;
   const batch: SqliteBatch = new SqliteBatch({
     db,
-    onCommit: () => events.publish(),
-    onRollback: () => events.forget(),
+    onCommit() {
+      ranking.commit();
+      cache.commit();
+      events.publish();
+    },
+    onRollback() {
+      ranking.rollback();
+      cache.rollback();
+      events.forget();
+    },
   });
+  const ranking = new RoomRanking();
+  const cache = new RoomCache();
   const events = new SqliteEvents({ db, batch, sinks });
-  const rooms = new SqliteRooms({ db, batch, events });
+  const rooms = new SqliteRooms({ db, batch, events, ranking, cache });
   const tokens = new SqliteTokens({ db, batch });
   const alive = db.prepare('select 1');
 

@@ -9,6 +9,8 @@ import {
   spaceOf,
 } from '../model.ts';
 import type { Found, RoomChange } from '../room_rules.ts';
+import { creatorFirst, type LivingChange, type RoomCache, roomAfter } from './room_cache.ts';
+import type { RoomRanking } from './room_ranking.ts';
 import type { SqliteBatch } from './sqlite_batch.ts';
 import type { EventMeta, SqliteEvents } from './sqlite_events.ts';
 import type {
@@ -51,9 +53,13 @@ const ROOM_UPDATE = `
 
 const ROOM_DELETE = 'delete from rooms where epoch = ?';
 
-const ROOMS_PAGE = `
+const ROOMS_BY_EPOCH = `
   select ${ROOM_COLUMNS}, ${PUSHERS_AS_JSON} from rooms
-  where kind = ? and room_type = ? and state = 'active' order by epoch limit ? offset ?`;
+  where epoch in (select value from json_each(?)) order by epoch`;
+
+const ROOMS_RANKED = `
+  select kind, room_type, json_group_array(epoch order by epoch) as epochs from rooms
+  where state = 'active' group by kind, room_type`;
 
 const ROOMS_IDLE = `
   select kind, room_id, epoch from rooms
@@ -124,6 +130,13 @@ interface RoomRow {
   readonly created_at_ms: number;
 }
 
+interface RankedRow {
+  readonly kind: RoomKind;
+  readonly room_type: string;
+  /** JSON: a list of numbers. */
+  readonly epochs: string;
+}
+
 type LifeRow = Pick<RoomRow, 'kind' | 'room_id' | 'epoch'>;
 
 interface RoomAndPushersRow extends RoomRow {
@@ -150,16 +163,24 @@ interface AudienceRow {
 export class SqliteRooms implements RoomStore {
   readonly #batch: SqliteBatch;
   readonly #events: SqliteEvents;
+  readonly #ranking: RoomRanking;
+  readonly #cache: RoomCache;
   readonly #statements;
 
   constructor(parts: {
     readonly db: BetterSqlite3.Database;
     readonly batch: SqliteBatch;
     readonly events: SqliteEvents;
+    readonly ranking: RoomRanking;
+    readonly cache: RoomCache;
   }) {
     this.#batch = parts.batch;
     this.#events = parts.events;
+    this.#ranking = parts.ranking;
+    this.#cache = parts.cache;
     this.#statements = statementsOn(parts.db);
+    for (const { kind, room_type: roomType, epochs } of this.#statements.roomsRanked.all())
+      this.#ranking.load({ kind, roomType }, JSON.parse(epochs) as number[]);
   }
 
   reserveRoom(request: ReserveRoom): Promise<ReserveOutcome> {
@@ -174,8 +195,10 @@ export class SqliteRooms implements RoomStore {
     return this.#batch.write(() => {
       const row = this.#statements.roomByEpoch.get(request.epoch);
       if (row?.state !== 'reserved') return;
+      const room = roomOf(row);
       this.#statements.roomDelete.run(request.epoch);
-      if (request.groupMayExist) this.#events.closeGroup(roomOf(row), request.nowMs);
+      this.#cache.note(room, undefined);
+      if (request.groupMayExist) this.#events.closeGroup(room, request.nowMs);
     });
   }
 
@@ -183,8 +206,9 @@ export class SqliteRooms implements RoomStore {
     return this.#batch.write(() => {
       const found = this.#find(request);
       const { result, change } = request.rule(found);
-      if (change !== undefined && found.room !== undefined)
-        this.#apply(found.room, change, request);
+      const { room: before, pushers } = found;
+      if (change !== undefined && before !== undefined)
+        this.#apply({ room: before, pushers }, change, request);
       return result;
     });
   }
@@ -199,9 +223,10 @@ export class SqliteRooms implements RoomStore {
     readonly offset: number;
     readonly limit: number;
   }): Promise<readonly RoomWithPushers[]> {
-    return this.#statements.roomsPage
-      .all(page.kind, page.roomType, page.limit, page.offset)
-      .map(roomWithPushersOf);
+    const epochs = this.#ranking.page(page, page);
+    const unknown = epochs.filter((epoch) => this.#cache.committed(epoch) === undefined);
+    const read = this.#readRoomsOf(unknown);
+    return epochs.flatMap((epoch) => read.get(epoch) ?? this.#cache.committed(epoch) ?? []);
   }
 
   async readAudiences(ref: RoomRef, limit: number) {
@@ -266,7 +291,10 @@ export class SqliteRooms implements RoomStore {
       request.nowMs,
       request.reservedUntilMs,
     );
-    return { outcome: 'reserved', epoch: Number(lastInsertRowid) };
+    const epoch = Number(lastInsertRowid);
+    const row = this.#statements.roomByEpoch.get(epoch);
+    if (row !== undefined) this.#cache.note(roomOf(row), { room: roomOf(row), pushers: [] });
+    return { outcome: 'reserved', epoch };
   }
 
   #find<T>({ ref, epoch, audienceID }: ChangeRoom<T>): Found {
@@ -280,24 +308,33 @@ export class SqliteRooms implements RoomStore {
     return { ...found, audience: audience && audienceOf(audience) };
   }
 
-  #apply(before: Room, change: RoomChange, meta: EventMeta): void {
-    const { epoch } = before;
-    const seq = before.seq + change.events.length;
-    if (change.room === 'destroyed') {
-      this.#statements.pushersDelete.run(epoch);
-      if (before.audienceCount > 0) this.#statements.audiencesDelete.run(epoch);
-      this.#statements.roomDelete.run(epoch);
-    } else {
-      const { state, status, pusherCount, audienceCount } = change.room;
-      const { mixedStreamID, custom, createdAtMs } = change.room;
-      const numbers = [status, seq, pusherCount, audienceCount];
-      this.#statements.roomUpdate.run(state, ...numbers, mixedStreamID, custom, createdAtMs, epoch);
-      this.#applyMembers(epoch, seq, change);
-    }
+  #apply(found: RoomWithPushers, change: RoomChange, meta: EventMeta): void {
+    const { room: before } = found;
+    if (change.room === 'destroyed') this.#delete(before);
+    else this.#update(found, { ...change, room: change.room });
+    this.#ranking.note(before, change.room);
     this.#events.append(before, change.events, meta);
   }
 
-  #applyMembers(epoch: number, seq: number, change: RoomChange): void {
+  #delete(room: Room): void {
+    const { epoch } = room;
+    this.#statements.pushersDelete.run(epoch);
+    if (room.audienceCount > 0) this.#statements.audiencesDelete.run(epoch);
+    this.#statements.roomDelete.run(epoch);
+    this.#cache.note(room, undefined);
+  }
+
+  #update(found: RoomWithPushers, change: LivingChange): void {
+    const after = roomAfter(found, change);
+    const { epoch, seq, state, status, pusherCount, audienceCount } = after.room;
+    const { mixedStreamID, custom, createdAtMs } = after.room;
+    const numbers = [status, seq, pusherCount, audienceCount];
+    this.#statements.roomUpdate.run(state, ...numbers, mixedStreamID, custom, createdAtMs, epoch);
+    this.#applyMembers(epoch, seq, change);
+    this.#cache.note(found.room, after);
+  }
+
+  #applyMembers(epoch: number, seq: number, change: LivingChange): void {
     const { joined, updated, left = [], audienceJoined, audienceUpdated, audienceLeft } = change;
     const statements = this.#statements;
     if (joined) {
@@ -318,9 +355,25 @@ export class SqliteRooms implements RoomStore {
     if (audienceLeft !== undefined) statements.audienceDelete.run(epoch, audienceLeft);
   }
 
-  #roomNamed({ kind, roomID }: RoomRef): RoomWithPushers | undefined {
+  #roomNamed(ref: RoomRef): RoomWithPushers | undefined {
+    const found = this.#cache.get(ref) ?? this.#readRoomNamed(ref);
+    return found !== 'gone' && found?.room.kind === ref.kind ? found : undefined;
+  }
+
+  #readRoomsOf(epochs: readonly number[]): ReadonlyMap<number, RoomWithPushers> {
+    if (epochs.length === 0) return new Map();
+    const rows = this.#statements.roomsByEpoch.all(JSON.stringify(epochs));
+    const rooms = rows.map(roomWithPushersOf);
+    for (const found of rooms) this.#cache.fill(found);
+    return new Map(rooms.map((found) => [found.room.epoch, found]));
+  }
+
+  #readRoomNamed({ kind, roomID }: RoomRef): RoomWithPushers | undefined {
     const row = this.#statements.roomByID.get(spaceOf(kind), roomID);
-    return row?.kind === kind ? roomWithPushersOf(row) : undefined;
+    if (row === undefined) return undefined;
+    const found = roomWithPushersOf(row);
+    this.#cache.fill(found);
+    return found;
   }
 }
 
@@ -332,7 +385,8 @@ function statementsOn(db: BetterSqlite3.Database) {
     roomByEpoch: db.prepare<[number], RoomRow>(ROOM_BY_EPOCH),
     roomUpdate: db.prepare(ROOM_UPDATE),
     roomDelete: db.prepare(ROOM_DELETE),
-    roomsPage: db.prepare<[string, string, number, number], RoomAndPushersRow>(ROOMS_PAGE),
+    roomsByEpoch: db.prepare<[string], RoomAndPushersRow>(ROOMS_BY_EPOCH),
+    roomsRanked: db.prepare<[], RankedRow>(ROOMS_RANKED),
     roomsIdle: db.prepare<[string, number, number], LifeRow>(ROOMS_IDLE),
     roomsExpired: db.prepare<[number, number], LifeRow>(ROOMS_EXPIRED),
     roomsStale: db.prepare<[number, number], { epoch: number }>(ROOMS_STALE),
@@ -390,11 +444,4 @@ function pusherOf(row: PusherRow): Pusher {
 
 function audienceOf(row: AudienceRow): Audience {
   return { userID: row.user_id, userInfo: row.user_info };
-}
-
-/** Old clients play the first pusher as the anchor. */
-function creatorFirst(room: Room, pushers: readonly Pusher[]): readonly Pusher[] {
-  const creator = pushers.find(({ userID }) => userID === room.creator);
-  if (creator === undefined || creator === pushers[0]) return pushers;
-  return [creator, ...pushers.filter((pusher) => pusher !== creator)];
 }
