@@ -74,7 +74,7 @@ async function assemble(config: Config, overrides: Overrides, lifecycle: Lifecyc
 
   const sigs = new UserSigs({ keys: config.im, clock });
   const im = openIm(base, sigs);
-  const { store, heartbeats } = await openState(base, im);
+  const { store, heartbeats, notices } = await openState(base, im);
   const sessions = openSessions(base, store);
   openBackground(base, { store, heartbeats });
 
@@ -97,6 +97,8 @@ async function assemble(config: Config, overrides: Overrides, lifecycle: Lifecyc
   const koa = await buildKoa(base, overrides, services);
   const url = await serve(base, koa, readiness);
   address.selfHost ||= url.origin;
+  // Whoever hears a notice asks at once what changed, so notices begin after and end before us.
+  for (const sink of notices) openOutbox(base, store, sink);
 
   return {
     url,
@@ -133,7 +135,11 @@ function openIm({ config, clock, log, lifecycle }: Base, sigs: UserSigs): ImGrou
 async function openState(
   { config, clock, log, lifecycle }: Base,
   im: ImGroups,
-): Promise<{ readonly store: Store; readonly heartbeats: Heartbeats }> {
+): Promise<{
+  readonly store: Store;
+  readonly heartbeats: Heartbeats;
+  readonly notices: readonly DeliverySink[];
+}> {
   if (config.mysql.host !== '')
     throw new Error('mysql.host is set, but this version keeps its data in SQLite only.');
   if (config.process.workers > 1)
@@ -145,8 +151,7 @@ async function openState(
   const heartbeats = new Heartbeats({ clock, timeoutMsOf });
   await heartbeats.load(store);
   store.subscribe((events) => heartbeats.follow(events));
-  for (const sink of notices) openOutbox({ config, clock, log, lifecycle }, store, sink);
-  return { store, heartbeats };
+  return { store, heartbeats, notices };
 }
 
 function openOutbox({ clock, log, lifecycle }: Base, store: Store, sink: DeliverySink): void {

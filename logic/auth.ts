@@ -31,8 +31,14 @@ export class Sessions implements AsyncDisposable {
   readonly #lifeMs: number;
   readonly #perUserMax: number;
   readonly #newToken: () => string;
-  /** By hash, so that whatever leaves the store can leave here too. */
-  readonly #cache = new LRUCache<string, Session>({ max: TOKENS_CACHED });
+  /**
+   * By hash, so that whatever leaves the store can leave here too. It is bounded by `maxSize`
+   * because `max` allocates all of it at once, which takes a start longer than all the rest.
+   */
+  readonly #cache = new LRUCache<string, Session>({
+    maxSize: TOKENS_CACHED,
+    sizeCalculation: () => 1,
+  });
   readonly #unwritten = new Map<string, number>();
   readonly #loop: Loop;
 

@@ -4,7 +4,14 @@ import type { ImErrorAbout, ImErrorKind } from './im_mgr.ts';
  * What Tencent IM means by its ErrorCodes, as far as its pages on REST errors say
  * (cloud.tencent.com/document/product/269/1671).
  */
-export const CODE = { groupIsUnknown: 10010, groupIsTaken: 10021, groupIsOurs: 10025 } as const;
+export const CODE = {
+  argumentIsBad: 10004,
+  groupIsUnknown: 10010,
+  callbackRefused: 10016,
+  groupIsTaken: 10021,
+  groupIsOurs: 10025,
+  planLacksIt: 60020,
+} as const;
 
 export interface CodeVerdict {
   readonly kind: ImErrorKind;

@@ -20,6 +20,9 @@ const ERROR_INFO_LENGTH_MAX = 200;
 
 /** What the members' clients wait for, letter by letter. */
 const PUSHER_CHANGE_TEXT = '{"cmd":"notifyPusherChange","data":""}';
+// Old mini-programs cut a group message at "}}" and parse what they glue together again: with ""
+// in place of {} that throws inside their IM library, and they hear nothing more in this room.
+const PUSHER_CHANGE_MESSAGE = '{"cmd":"notifyPusherChange","data":{}}';
 
 export type NotifyMode = 'auto' | 'systemNotification' | 'groupMessage';
 
@@ -117,7 +120,7 @@ class TencentImGroups implements ImGroups {
         MsgBody: [
           {
             MsgType: 'TIMCustomElem',
-            MsgContent: { Data: PUSHER_CHANGE_TEXT, Desc: '', Ext: '' },
+            MsgContent: { Data: PUSHER_CHANGE_MESSAGE, Desc: '', Ext: '' },
           },
         ],
       },
@@ -350,7 +353,12 @@ function refusalOf(api: string, { errorCode, errorInfo, isRepeat }: Reply): ImFa
 
 /** This way of telling the members will never work, though another one may. */
 function isRefusalOfTheApi(error: unknown): error is ImError {
-  return error instanceof ImError && error.kind === 'final' && error.about === 'request';
+  if (!(error instanceof ImError) || error.kind !== 'final') return false;
+  if (error.errorCode === CODE.planLacksIt) return true;
+  // These two speak of one message only: a bad argument, and a callback of the app that said no.
+  const isOfOneMessage =
+    error.errorCode === CODE.argumentIsBad || error.errorCode === CODE.callbackRefused;
+  return error.about === 'request' && !isOfOneMessage;
 }
 
 /** Tells the operator what to repair, at most once a minute for each code. */

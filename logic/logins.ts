@@ -38,6 +38,11 @@ export class Logins {
     this.#parts = parts;
   }
 
+  /** Whether anyone may log in as anybody: for trying things out only. */
+  get isOpen(): boolean {
+    return this.#parts.settings.mode === 'open';
+  }
+
   /** A userSig for whom WeChat vouches; where anyone may try things out, for anybody else too. */
   async mint(request: {
     readonly userID: string;

@@ -3,6 +3,7 @@ import type { Heartbeats } from './heartbeats.ts';
 import type { MemberRef, NewPusher, RoomKind, RoomRef, RoomWithPushers } from './model.ts';
 import type { Readmissions } from './readmissions.ts';
 import type { RoomMgr } from './room_mgr.ts';
+import type { Found } from './room_rules.ts';
 import type { UserSigs } from './user_sig.ts';
 
 /** Everything: create, enter, send and receive sound, pictures and screens. */
@@ -45,6 +46,7 @@ export class MeetingMgr {
     readonly nickName: string;
   }): Promise<Admission> {
     const { kind, userID, roomType, needsHeartbeat, endsWithCreator } = request;
+    this.#assertMayBeAdmitted(userID);
     const firstPusher = memberOf(userID, request.nickName);
     const traits = { roomType, needsHeartbeat, endsWithCreator };
     const room = { kind, creator: userID, info: request.roomInfo, ...traits, firstPusher };
@@ -60,6 +62,7 @@ export class MeetingMgr {
   }): Promise<Admission> {
     const { member, status } = request;
     const { kind, roomID, userID } = member;
+    this.#assertMayBeAdmitted(userID);
     const { pushers } = await this.#read(member);
     const known = pushers.find((pusher) => pusher.userID === userID)?.userName ?? '';
     const pusher = memberOf(userID, request.nickName ?? known);
@@ -101,19 +104,22 @@ export class MeetingMgr {
     readonly isProven: boolean;
   }): Promise<void> {
     const { ref, callerID, isProven } = request;
-    await this.#parts.rooms.end({
+    const hasEnded = await this.#parts.rooms.end({
       ref,
       actor: callerID,
-      isAllowed: ({ room, pushers }) =>
-        !isProven ||
-        room?.creator === callerID ||
-        pushers.some(({ userID }) => userID === callerID),
+      isAllowed: (found) => !isProven || isOneOf(found, callerID),
     });
+    if (hasEnded || !isProven || !(await this.#isThere(ref))) return;
+    throw new ApiError(
+      'not_creator',
+      `${callerID} is neither creator nor member of ${ref.roomID}.`,
+    );
   }
 
   /** The members in the order they came. */
   async members(ref: RoomRef): Promise<RoomWithPushers['pushers']> {
-    return (await this.#read(ref)).pushers;
+    const { pushers } = await this.#read(ref);
+    return pushers.toSorted((one, other) => one.joinedAtMs - other.joinedAtMs);
   }
 
   async #createFree(
@@ -133,6 +139,22 @@ export class MeetingMgr {
     return this.#parts.rooms.read({ kind, roomID });
   }
 
+  async #isThere(ref: RoomRef): Promise<boolean> {
+    try {
+      await this.#read(ref);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.error === 'room_not_found')) throw error;
+      return false;
+    }
+  }
+
+  /** A privateMapKey is a userSig too, and that of the administrator opens the whole IM app. */
+  #assertMayBeAdmitted(userID: string): void {
+    if (!this.#parts.sigs.isAdministrator(userID)) return;
+    throw new ApiError('user_id_refused', `No privateMapKey is made for ${userID}.`);
+  }
+
   #admit({ kind, roomID, userID }: MemberRef): Admission {
     const expireMs = kind === 'webexe_room' ? 24 * HOUR_MS : HOUR_MS;
     const privateMapKey = this.#parts.sigs.signPrivateMapKey({
@@ -143,6 +165,10 @@ export class MeetingMgr {
     });
     return { roomID, privateMapKey };
   }
+}
+
+function isOneOf({ room, pushers }: Found, userID: string): boolean {
+  return room?.creator === userID || pushers.some((pusher) => pusher.userID === userID);
 }
 
 function memberOf(userID: string, userName: string): NewPusher {

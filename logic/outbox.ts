@@ -14,6 +14,8 @@ const BACKOFF_MAX_MS = 8_000;
 /** What has failed this often (minutes) is tried more rarely from then on. */
 const PATIENT_ATTEMPTS = 60;
 const BACKOFF_PATIENT_MAX_MS = 60_000;
+/** Nothing is ever due later than this, unless the calendar went back. */
+const DUE_WITHIN_MS = Math.max(LEASE_MS, BACKOFF_PATIENT_MAX_MS);
 
 /** Somewhere that the room log is delivered to. */
 export interface DeliverySink extends Sink {
@@ -75,9 +77,11 @@ export class Outbox implements AsyncDisposable {
 
   async #turn(): Promise<number> {
     const dueAtMs = await this.#store.readNextDueMs(this.#sink.name);
-    const waitMs = dueAtMs === undefined ? POLL_MS : dueAtMs - this.#clock.nowMs();
-    if (waitMs > 0) return this.#pauseFor(Math.min(waitMs, POLL_MS));
-    await this.#deliverDue();
+    if (dueAtMs === undefined) return this.#pauseFor(POLL_MS);
+    const nowMs = this.#clock.nowMs();
+    const isMisdated = dueAtMs > nowMs + DUE_WITHIN_MS;
+    if (dueAtMs > nowMs && !isMisdated) return this.#pauseFor(Math.min(dueAtMs - nowMs, POLL_MS));
+    await this.#deliverDue(isMisdated ? dueAtMs : nowMs);
     return this.#pauseFor(this.#isDown ? PROBE_MS : 0);
   }
 
@@ -86,10 +90,10 @@ export class Outbox implements AsyncDisposable {
     return pauseMs;
   }
 
-  async #deliverDue(): Promise<void> {
+  async #deliverDue(nowMs: number): Promise<void> {
     const deliveries = await this.#store.claimDeliveries({
       sink: this.#sink.name,
-      nowMs: this.#clock.nowMs(),
+      nowMs,
       leaseMs: LEASE_MS,
       limit: this.#isDown ? 1 : CLAIMED_AT_ONCE,
     });

@@ -24,12 +24,7 @@ export class Readmissions {
 
   /** Follows what was committed. */
   follow(events: readonly RoomEvent[]): void {
-    for (const event of events) {
-      if (event.type !== 'pusher_left' || event.reason !== 'heartbeat_timeout') continue;
-      const { userID, userName } = event.data;
-      const atMs = this.#clock.monotonicMs();
-      this.#reaped.set(keyOf({ ...event, userID }), { atMs, userName });
-    }
+    for (const event of events) this.#followOne(event);
     this.#dropOld();
   }
 
@@ -38,6 +33,16 @@ export class Readmissions {
     const reaped = this.#reaped.get(keyOf(member));
     if (reaped === undefined || this.#isOld(reaped)) return undefined;
     return reaped.userName;
+  }
+
+  /** Who came in again and then left of himself stays out, so coming in ends the matter. */
+  #followOne(event: RoomEvent): void {
+    if (event.type === 'pusher_joined')
+      this.#reaped.delete(keyOf({ ...event, userID: event.data.userID }));
+    if (event.type !== 'pusher_left' || event.reason !== 'heartbeat_timeout') return;
+    const { userID, userName } = event.data;
+    const atMs = this.#clock.monotonicMs();
+    this.#reaped.set(keyOf({ ...event, userID }), { atMs, userName });
   }
 
   #dropOld(): void {

@@ -24,8 +24,11 @@ import type { ReserveOutcome, Store } from './store/store.ts';
 const RESERVATION_MS = 60_000;
 const AUTO_IDS_TRIED = 3;
 const JOINS_TRIED = 3;
-/** How long a new room waits for the group of the same name to be destroyed; clients give up at 5 s. */
-const GROUP_CLOSING_WAIT_MS = 1_500;
+/**
+ * How long a new room waits for the group of the same name to be destroyed. Making the new one may
+ * take 3 s more, and clients give up at 5 s.
+ */
+const GROUP_CLOSING_WAIT_MS = 1_000;
 const POLL_MS = 50;
 const OPENING_WAIT_MS = 4_000;
 
@@ -59,6 +62,13 @@ interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly newRoomID: (kind: RoomKind) => string;
+}
+
+/** An id that is taken until its room is open. */
+interface Reservation {
+  readonly epoch: number;
+  /** The group of a former life was taken over, and must not stay behind. */
+  readonly hasGroup: boolean;
 }
 
 /** What clients can do with rooms. Every method is one decision of the store, whoever else calls. */
@@ -97,11 +107,12 @@ export class RoomMgr {
       if (outcome === 'joined' || outcome === 'updated') return;
       if (outcome === 'full')
         throw new ApiError('room_full', `Room ${ref.roomID} has no free seat.`);
-      if (outcome === 'no_room' && autoCreate === undefined) throw noRoom(ref);
-      if (outcome === 'no_room' && autoCreate !== undefined) {
-        const room = { ...ref, ...autoCreate, creator: pusher.userID, firstPusher: pusher };
-        if (await this.#openUnlessThere(room)) return;
-      }
+      if (autoCreate === undefined) throw noRoom(ref);
+      // Whoever made it waited for IM already; another try would take longer than the client waits.
+      if (outcome === 'not_opened')
+        throw new ApiError('im_unavailable_joining', `Room ${ref.roomID} could not be made.`);
+      const room = { ...ref, ...autoCreate, creator: pusher.userID, firstPusher: pusher };
+      if (await this.#openUnlessThere(room)) return;
     }
     throw new ApiError('room_exists', `Room ${ref.roomID} is of another kind, or being made.`);
   }
@@ -208,7 +219,7 @@ export class RoomMgr {
     ref: RoomRef,
     pusher: NewPusher,
     status: number | undefined,
-  ): Promise<'joined' | 'updated' | 'full' | 'no_room'> {
+  ): Promise<'joined' | 'updated' | 'full' | 'no_room' | 'not_opened'> {
     const { clock } = this.#parts;
     const { maxMembers } = this.#parts.rules[ref.kind];
     const untilMs = clock.monotonicMs() + OPENING_WAIT_MS;
@@ -217,17 +228,24 @@ export class RoomMgr {
       const rule = rules.joinRule(status === undefined ? seat : { ...seat, status });
       const outcome = await this.#change(ref, pusher.userID, rule);
       if (outcome !== 'opening') return outcome;
-      await this.#opened(ref);
+      if (!(await this.#opened(ref))) return 'not_opened';
     }
     throw new ApiError('im_unavailable_joining', `Room ${ref.roomID} took too long to open.`);
   }
 
-  /** Resolves when the room may have been opened or given up: at once known here, else a little later. */
-  async #opened(ref: RoomRef): Promise<void> {
+  /** Waits until the room may be open: here that is known, elsewhere a little later. False: it failed. */
+  async #opened(ref: RoomRef): Promise<boolean> {
     const opening = this.#openings.get(openingKeyOf(ref));
-    if (opening !== undefined) await opening.catch(() => undefined);
-    else await this.#parts.clock.sleep(POLL_MS, new AbortController().signal);
+    if (opening === undefined) {
+      await this.#parts.clock.sleep(POLL_MS, new AbortController().signal);
+      return true;
+    }
+    const isOpen = await opening.then(
+      () => true,
+      () => false,
+    );
     await nextTurn();
+    return isOpen;
   }
 
   async #openUnlessThere(room: NewRoom & RoomRef): Promise<boolean> {
@@ -243,18 +261,20 @@ export class RoomMgr {
   }
 
   async #open(room: NewRoom & RoomRef): Promise<{ readonly roomID: string }> {
-    const epoch = await this.#reserve(room);
-    const opening = this.#openReserved(room, epoch);
-    this.#openings.set(openingKeyOf(room), opening);
+    const reservation = await this.#reserve(room);
+    const opening = this.#openReserved(room, reservation);
+    const key = openingKeyOf(room);
+    this.#openings.set(key, opening);
     try {
       await opening;
       return { roomID: room.roomID };
     } finally {
-      this.#openings.delete(openingKeyOf(room));
+      // When it failed, the next one may have begun before we came here.
+      if (this.#openings.get(key) === opening) this.#openings.delete(key);
     }
   }
 
-  async #reserve(room: NewRoom & RoomRef): Promise<number> {
+  async #reserve(room: NewRoom & RoomRef): Promise<Reservation> {
     const { clock } = this.#parts;
     const untilMs = clock.monotonicMs() + GROUP_CLOSING_WAIT_MS;
     let reserved = await this.#tryReserve(room, { takeOverGroup: false });
@@ -263,9 +283,9 @@ export class RoomMgr {
       reserved = await this.#tryReserve(room, { takeOverGroup: false });
     }
     // The old group could not be destroyed in time: the new room gets it instead.
-    if (reserved.outcome === 'group_closing')
-      reserved = await this.#tryReserve(room, { takeOverGroup: true });
-    if (reserved.outcome === 'reserved') return reserved.epoch;
+    const takeOverGroup = reserved.outcome === 'group_closing';
+    if (takeOverGroup) reserved = await this.#tryReserve(room, { takeOverGroup });
+    if (reserved.outcome === 'reserved') return { epoch: reserved.epoch, hasGroup: takeOverGroup };
     const { roomID } = room;
     if (reserved.outcome === 'exists')
       throw new ApiError('room_exists', `Room ${roomID} exists.`, { reply: { roomID } });
@@ -295,10 +315,11 @@ export class RoomMgr {
     });
   }
 
-  async #openReserved(room: NewRoom & RoomRef, epoch: number): Promise<void> {
+  async #openReserved(room: NewRoom & RoomRef, reservation: Reservation): Promise<void> {
     const { store, clock } = this.#parts;
     const { roomID, firstPusher } = room;
-    if (spaceOf(room.kind) === 'im') await this.#makeGroup(roomID, epoch);
+    const { epoch } = reservation;
+    if (spaceOf(room.kind) === 'im') await this.#makeGroup(roomID, reservation);
     const nowMs = clock.nowMs();
     const rule = rules.openRule({ firstPusher, nowMs });
     const ref = { kind: room.kind, roomID };
@@ -309,12 +330,12 @@ export class RoomMgr {
   }
 
   /** No group, no room: whatever goes wrong, the id is free again and no group stays behind. */
-  async #makeGroup(roomID: string, epoch: number): Promise<void> {
+  async #makeGroup(roomID: string, { epoch, hasGroup }: Reservation): Promise<void> {
     const { store, im, clock } = this.#parts;
     try {
       if ((await im.createGroup(roomID)) === 'created') return;
     } catch (cause) {
-      const groupMayExist = !(cause instanceof ImError) || cause.mayBeDone;
+      const groupMayExist = hasGroup || !(cause instanceof ImError) || cause.mayBeDone;
       await store.dropReservation({ epoch, groupMayExist, nowMs: clock.nowMs() });
       throw new ApiError('im_unavailable', `No IM group could be made for ${roomID}.`, { cause });
     }

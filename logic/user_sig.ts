@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import {
   createHmac,
   createPrivateKey,
@@ -120,7 +119,9 @@ export class UserSigs {
   }): string {
     const { userID, roomNumber, privileges, expireMs } = ticket;
     assertSignable({ userID, expireMs });
-    assert(Number.isInteger(roomNumber) && roomNumber >= 0 && roomNumber <= UINT32_MAX);
+    // The package cuts off what does not fit, and -1 would become every privilege there is.
+    assertUint32('roomNumber', roomNumber);
+    assertUint32('privileges', privileges);
     const lifeS = Math.ceil(expireMs / 1000);
     if (this.#api !== undefined)
       return this.#api.genPrivateMapKey(userID, lifeS, roomNumber, privileges);
@@ -305,6 +306,11 @@ function assertSignable({ userID, expireMs }: { userID: string; expireMs: number
   if (!(expireMs > 0 && expireMs <= USER_SIG_LIFE_MAX_MS)) {
     throw new Error(`expireMs must be above 0, at most ${USER_SIG_LIFE_MAX_MS}, got ${expireMs}.`);
   }
+}
+
+function assertUint32(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= UINT32_MAX) return;
+  throw new Error(`${name} must be a whole number 0 to ${UINT32_MAX}, got ${value}.`);
 }
 
 function isYoung(sig: { signedAtMs: number; lifeS: number; nowMs: number }): boolean {

@@ -18,6 +18,8 @@ const GROUP = 'room_2c198bd9_be07';
 const ADMIN_SIG =
   'eJwtjMEKgkAURX*lZh0y45tRE1oI0SLcWdDWGCcek*LMqEXRv5fm8p577vmwa1kFIzmWMxFwtp03amo93nHHAFICUinSZSsgE_';
 const NOTICE = '{"cmd":"notifyPusherChange","data":""}';
+/** Ends in "}}", where old mini-programs cut it. */
+const MESSAGE = '{"cmd":"notifyPusherChange","data":{}}';
 
 class ManualClock implements Clock {
   #ms = 1_700_000_000_000;
@@ -348,7 +350,7 @@ describe('Telling the members', () => {
       GroupId: GROUP,
       From_Account: 'admin',
       Random: random,
-      MsgBody: [{ MsgType: 'TIMCustomElem', MsgContent: { Data: NOTICE, Desc: '', Ext: '' } }],
+      MsgBody: [{ MsgType: 'TIMCustomElem', MsgContent: { Data: MESSAGE, Desc: '', Ext: '' } }],
     });
   });
 
@@ -407,13 +409,23 @@ describe('Choosing how to tell the members', () => {
     assert.deepEqual(bench.warnings, []);
   });
 
-  for (const errorCode of [10010, 10015, 10002, 60007, 60010, 60020, 70001]) {
+  for (const errorCode of [10010, 10015, 10004, 10016, 10002, 60007, 60010, 70001]) {
     it(`does not change the way over ${errorCode}`, async () => {
       await using bench = await openBench({ imMode: { errorCode } });
       await failureOf(notify(bench.im));
       assert.deepEqual(bench.cloud.callsOf(GROUP), ['send_group_system_notification']);
     });
   }
+
+  it('changes to messages when the plan lacks notifications', async () => {
+    await using bench = await openBench({
+      imMode: (call) => (call.api === 'send_group_msg' ? 'ok' : { errorCode: 60020 }),
+    });
+    await bench.im.createGroup(GROUP).catch(() => undefined);
+    bench.cloud.groups.add(GROUP);
+    await notify(bench.im);
+    assert.equal(bench.cloud.callsOf(GROUP).at(-1), 'send_group_msg');
+  });
 
   it('does not change the way when told to stay', async () => {
     await using bench = await openBench({

@@ -36,6 +36,22 @@ describe('the SQLite store on disk', () => {
     });
   });
 
+  it('makes due again at once what a process that died had out', async () => {
+    await withFolder(async (folder) => {
+      const file = join(folder, 'rooms.db');
+      const sinks = [{ name: 'im', gatherMs: 0, ownsGroup: true, wants: () => true }];
+      const claim = { sink: 'im', nowMs: 100, leaseMs: 30_000, limit: 9 };
+      {
+        await using store = openSqliteStore({ file, sinks });
+        await act(store, 'a', 0);
+        assert.equal((await store.claimDeliveries(claim)).length, 1);
+        assert.equal((await store.claimDeliveries(claim)).length, 0);
+      }
+      await using store = openSqliteStore({ file, sinks });
+      assert.equal((await store.claimDeliveries(claim)).length, 1);
+    });
+  });
+
   it('answers from memory what it would read from the file', async () => {
     await withFolder(async (folder) => {
       const file = join(folder, 'rooms.db');

@@ -41,6 +41,8 @@ const OUTBOX_FAIL = `
   update outbox set claimed = 0, attempt = attempt + 1, due_at_ms = ?
   where sink = ? and epoch = ?`;
 
+const OUTBOX_RELEASE = 'update outbox set claimed = 0, due_at_ms = 0 where claimed = 1';
+
 const OUTBOX_NEXT = 'select min(due_at_ms) as due_at_ms from outbox where sink = ?';
 
 const CLOSING_SELECT = `
@@ -95,6 +97,8 @@ export class SqliteEvents implements EventStore {
     this.#batch = parts.batch;
     this.#sinks = parts.sinks;
     this.#statements = statementsOn(parts.db);
+    // Whoever had these out died with them: no other process uses this file.
+    this.#statements.outboxRelease.run();
   }
 
   /** Writes the events of one change, numbered after `room.seq`, and makes them due for delivery. */
@@ -217,6 +221,7 @@ function statementsOn(db: BetterSqlite3.Database) {
     outboxDone: db.prepare(OUTBOX_DONE),
     outboxAgain: db.prepare(OUTBOX_AGAIN),
     outboxFail: db.prepare(OUTBOX_FAIL),
+    outboxRelease: db.prepare(OUTBOX_RELEASE),
     outboxNext: db.prepare<[string], { due_at_ms: number | null }>(OUTBOX_NEXT),
     closingSelect: db.prepare<[string, string, string], { claimed: number }>(CLOSING_SELECT),
     closingDrop: db.prepare(CLOSING_DROP),
