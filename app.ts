@@ -1,6 +1,7 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Koa from 'koa';
 import { type Config, readConfig, secretValuesOf } from './config.ts';
@@ -39,6 +40,8 @@ import { listen } from './middlewares/server.ts';
 import { mapControllers } from './routes/auto_map.ts';
 import type { LogFiles, Services } from './routes/endpoint.ts';
 import { buildRouter } from './routes/index.ts';
+
+const PARENT_CHECK_MS = 250;
 
 /** What a program that embeds the service, or a test, brings itself. */
 export interface Overrides {
@@ -300,7 +303,7 @@ async function main(): Promise<void> {
     log.info('started', { url: app.url.href });
     for (const warning of config.warnings) log.warn('unsafe_setting', { warning });
     process.stdout.write(bannerOf(config, app.url));
-    const signal = await stopSignal();
+    const signal = await Promise.race([stopSignal(), lossOfNpm()]);
     log.info('stopping', { signal });
     stopHard(config.process.stopTimeoutMs);
     await app.close();
@@ -328,6 +331,17 @@ function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
   });
+}
+
+/**
+ * `npm start` runs us below a shell that passes no signal on: npm and the shell end, we would stay.
+ * Then the loss of the shell is the signal. Started any other way, this never resolves.
+ */
+async function lossOfNpm(): Promise<'SIGTERM'> {
+  if (process.env.npm_lifecycle_event !== 'start') return new Promise(() => {});
+  const shell = process.ppid;
+  while (process.ppid === shell) await delay(PARENT_CHECK_MS, undefined, { ref: false });
+  return 'SIGTERM';
 }
 
 /** From now on a second signal, or the end of the time to stop, ends the process with 1. */

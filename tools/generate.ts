@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { configReference } from '../config.ts';
-import { ERRORS, type ErrorName } from '../logic/errors.ts';
+import { type Dialect, ERRORS, type ErrorName } from '../logic/errors.ts';
 import { mapControllers, type Route } from '../routes/auto_map.ts';
 import type { AnyEndpoint } from '../routes/endpoint.ts';
 
@@ -46,10 +46,11 @@ Every business answer is HTTP 200 with a JSON object that holds \`code\` (a numb
 \`message\`. Where \`code\` is not 0, \`error\` names the failure for programs and \`detail\` explains it to
 developers. Ids are strings in answers and may be numbers in requests; no field is ever \`null\`.
 
-Two generations of clients speak to the same paths. **Dialect A** (first generation): the flat paths,
+Three dialects differ in their codes and texts. **Dialect A** (first generation): the flat paths,
 and in open mode the typed paths when the query names neither \`userID\` nor \`token\`. **Dialect B** (second
 generation): the typed paths with \`?userID=...&token=...\`. Where tokens are needed (\`auth.mode\`
-\`token\`), every client call brings both, on the flat paths too. See [auth.md](auth.md).
+\`token\`), every client call brings both, on the flat paths too. See [auth.md](auth.md). **Dialect C**: everything
+below \`/weapp/webrtc_room\` and \`/weapp/webexe_room\`. See [webrtc.md](webrtc.md).
 
 Before matching, \`//\` becomes \`/\`, a trailing \`/\` and the prefixes \`/roomservice\`, \`/webrtc\` and
 \`/roomlist\` are dropped. Bodies are JSON (also labelled text/plain or text/xml, in any charset) or
@@ -129,12 +130,12 @@ function publicName(name: ErrorName): string {
 
 function errorSection(): string {
   const rows = (Object.keys(ERRORS) as ErrorName[]).map((name) => {
-    const row: { readonly A: readonly unknown[]; readonly B: readonly unknown[]; status?: number } =
+    const row: Readonly<Record<Dialect, readonly unknown[]>> & { readonly status?: number } =
       ERRORS[name];
     const status = row.status ?? 200;
-    return `| \`${publicName(name)}\` | ${status} | ${row.A.join(' ')} | ${row.B.join(' ')} |`;
+    return `| \`${publicName(name)}\` | ${status} | ${row.A.join(' ')} | ${row.B.join(' ')} | ${row.C.join(' ')} |`;
   });
-  const head = ['| error | HTTP | dialect A | dialect B |', '|---|---|---|---|'];
+  const head = ['| error | HTTP | dialect A | dialect B | dialect C |', '|---|---|---|---|---|'];
   return ['## Errors', '', ...head, ...rows].join('\n');
 }
 
