@@ -55,6 +55,8 @@ export interface Overrides {
 /** A running service. */
 export interface App extends AsyncDisposable {
   readonly url: URL;
+  /** Sends clients elsewhere, in their next answers; nobody new is let in. Comes before `close`. */
+  drain(): Promise<void>;
   /** Finishes what was asked for, then closes everything; idempotent. */
   close(): Promise<void>;
 }
@@ -98,13 +100,14 @@ async function assemble(config: Config, overrides: Overrides, lifecycle: Lifecyc
     readiness,
   };
   const koa = await buildKoa(base, overrides, services);
-  const url = await serve(base, koa, readiness);
+  const { url, drain } = await serve(base, koa, readiness);
   address.selfHost ||= url.origin;
   // Whoever hears a notice asks at once what changed, so notices begin after and end before us.
   for (const sink of notices) openOutbox(base, store, sink);
 
   return {
     url,
+    drain,
     close: () => lifecycle.close(),
     [Symbol.asyncDispose]: () => lifecycle.close(),
   };
@@ -262,7 +265,11 @@ async function buildKoa(
   return koa;
 }
 
-async function serve({ config, lifecycle }: Base, koa: Koa, readiness: Readiness): Promise<URL> {
+async function serve(
+  { config, lifecycle }: Base,
+  koa: Koa,
+  readiness: Readiness,
+): Promise<Pick<App, 'url' | 'drain'>> {
   const { https, host, port, process: settings } = config;
   const tls = https && { cert: readFileSync(https.cert), key: readFileSync(https.key) };
   const server = await listen(koa.callback(), { host, port, tls });
@@ -274,7 +281,12 @@ async function serve({ config, lifecycle }: Base, koa: Koa, readiness: Readiness
   });
   const name = ['0.0.0.0', '::'].includes(host) ? 'localhost' : host;
   const authority = name.includes(':') ? `[${name}]` : name;
-  return new URL(`${tls ? 'https' : 'http'}://${authority}:${server.port}`);
+  const url = new URL(`${tls ? 'https' : 'http'}://${authority}:${server.port}`);
+  const drain = () => {
+    readiness.drain();
+    return server.drain();
+  };
+  return { url, drain };
 }
 
 function randomHex(bytes: number): string {
@@ -306,6 +318,7 @@ async function main(): Promise<void> {
     const signal = await Promise.race([stopSignal(), lossOfNpm()]);
     log.info('stopping', { signal });
     stopHard(config.process.stopTimeoutMs);
+    await app.drain();
     await app.close();
     log.info('stopped');
   } finally {

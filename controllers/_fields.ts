@@ -51,8 +51,8 @@ export const PushURL = text(z.string().min(1).max(1_024));
 
 /** A count or an offset, as a number or as digits. */
 export const WholeNumber = z.preprocess(
-  (value) => (typeof value === 'string' && /^-?\d{1,9}$/.test(value) ? Number(value) : value),
-  z.number().int().min(-1_000_000_000).max(1_000_000_000),
+  (value) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value),
+  z.number().int(),
 );
 
 export const Offset = WholeNumber.pipe(z.number().min(0));

@@ -1,4 +1,7 @@
-/** The fields of the third and fourth dialect, which have rules of their own for users. */
+/**
+ * The fields of the third and fourth dialect, which have rules of their own for users. Their
+ * clients come from a language where null is how a field is left out.
+ */
 import * as z from 'zod';
 import type { ErrorName } from '../logic/errors.ts';
 import { ROOM_NUMBER_MAX } from '../logic/model.ts';
@@ -16,6 +19,9 @@ export const MeetingUserID = text(
       error: 'A letter, then 3 to 23 letters, digits or "_".',
     }),
 );
+
+/** Names somebody who may or may not be in a room. */
+export const MemberID = text(z.string().min(1).max(256));
 
 export const MeetingRoomID = text(z.string().min(1).max(256));
 
@@ -55,6 +61,6 @@ export const MeetingView = z.object({
 });
 
 export const MintInput = z.object({
-  userID: z.preprocess((id) => (id === '' ? undefined : id), MeetingUserID.optional()),
-  code: z.string().max(256).optional(),
+  userID: z.preprocess((id) => (id === '' ? undefined : id), MeetingUserID.nullish()),
+  code: z.string().max(256).nullish(),
 });

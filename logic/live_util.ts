@@ -139,7 +139,9 @@ export class LiveUtil {
 
   /** Whether a stream carries the name that `newPushURL` makes for this user. */
   isStreamOf(userID: string, streamID: string): boolean {
-    return streamID.startsWith(`${this.#prefix}${nameOf(userID)}_`);
+    const stem = `${this.#prefix}${nameOf(userID)}_`;
+    // The random end tells ann's own streams from those of a user ann_2.
+    return streamID.startsWith(stem) && /^[0-9a-f]{4}$/.test(streamID.slice(stem.length));
   }
 
   #newStreamID(userID: string): string {

@@ -20,15 +20,17 @@ import {
 import * as rules from './room_rules.ts';
 import type { ReserveOutcome, Store } from './store/store.ts';
 
-/** Longer than every step of opening a room together, so that only a dead maker's id expires. */
-const RESERVATION_MS = 60_000;
+/** Longer than every step of opening a room together, so that only the id of a failed maker expires. */
+const RESERVATION_MS = 10_000;
 const AUTO_IDS_TRIED = 3;
 const JOINS_TRIED = 3;
 /**
- * How long a new room waits for the group of the same name to be destroyed. Making the new one may
- * take 3 s more, and clients give up at 5 s.
+ * How long a new room waits for the group of the same name to be destroyed, and then for a moment
+ * when nobody is at it, to have that group. Making a group takes up to 3 s more, and clients give
+ * up at 5 s.
  */
-const GROUP_CLOSING_WAIT_MS = 1_000;
+const GROUP_CLOSING_WAIT_MS = 700;
+const GROUP_TAKING_WAIT_MS = 300;
 const POLL_MS = 50;
 const OPENING_WAIT_MS = 4_000;
 
@@ -276,16 +278,17 @@ export class RoomMgr {
 
   async #reserve(room: NewRoom & RoomRef): Promise<Reservation> {
     const { clock } = this.#parts;
-    const untilMs = clock.monotonicMs() + GROUP_CLOSING_WAIT_MS;
+    const takeFromMs = clock.monotonicMs() + GROUP_CLOSING_WAIT_MS;
+    const untilMs = takeFromMs + GROUP_TAKING_WAIT_MS;
     let reserved = await this.#tryReserve(room, { takeOverGroup: false });
+    let hasGroup = false;
     while (reserved.outcome === 'group_closing' && clock.monotonicMs() < untilMs) {
       await clock.sleep(POLL_MS, new AbortController().signal);
-      reserved = await this.#tryReserve(room, { takeOverGroup: false });
+      // The old group could not be destroyed in time: the new room gets it instead.
+      hasGroup = clock.monotonicMs() >= takeFromMs;
+      reserved = await this.#tryReserve(room, { takeOverGroup: hasGroup });
     }
-    // The old group could not be destroyed in time: the new room gets it instead.
-    const takeOverGroup = reserved.outcome === 'group_closing';
-    if (takeOverGroup) reserved = await this.#tryReserve(room, { takeOverGroup });
-    if (reserved.outcome === 'reserved') return { epoch: reserved.epoch, hasGroup: takeOverGroup };
+    if (reserved.outcome === 'reserved') return { epoch: reserved.epoch, hasGroup };
     const { roomID } = room;
     if (reserved.outcome === 'exists')
       throw new ApiError('room_exists', `Room ${roomID} exists.`, { reply: { roomID } });
@@ -324,7 +327,12 @@ export class RoomMgr {
     const rule = rules.openRule({ firstPusher, nowMs });
     const ref = { kind: room.kind, roomID };
     const actor = room.creator;
-    const outcome = await store.changeRoom({ ref, epoch, actor, nowMs, rule });
+    const opening = store.changeRoom({ ref, epoch, actor, nowMs, rule });
+    const outcome = await opening.catch(async (cause: unknown) => {
+      // If the store takes not even this, the reservation ends by itself.
+      await store.dropReservation({ epoch, groupMayExist: true, nowMs }).catch(() => undefined);
+      throw cause;
+    });
     if (outcome === 'gone')
       throw new ApiError('im_unavailable', `Opening ${roomID} took longer than its reservation.`);
   }

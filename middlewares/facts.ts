@@ -1,3 +1,4 @@
+import type { ParsedUrlQuery } from 'node:querystring';
 import type { Context } from 'koa';
 import type { Dialect } from '../logic/errors.ts';
 import type { Route } from '../routes/auto_map.ts';
@@ -8,6 +9,7 @@ const NOTED_LENGTH_MAX = 256;
 export class Facts {
   readonly requestID: string;
   route: Route | undefined;
+  query: ParsedUrlQuery = {};
   /** Until the path is known, the newer dialect. */
   dialect: Dialect = 'B';
   userID = '';
@@ -19,12 +21,12 @@ export class Facts {
   }
 
   /** Notes which user and room a request speaks of. */
-  note(query: Context['query'], body: unknown): void {
+  note(body: unknown): void {
     const fields = (typeof body === 'object' && body !== null ? body : {}) as {
       readonly userID?: unknown;
       readonly roomID?: unknown;
     };
-    this.userID = shortOf(fields.userID) || shortOf(query.userID);
+    this.userID = shortOf(fields.userID) || shortOf(this.query.userID);
     this.roomID = shortOf(fields.roomID);
   }
 }

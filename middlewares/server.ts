@@ -9,11 +9,15 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const HEADER_BYTES_MAX = 16_384;
 const IDLE_CHECK_MS = 50;
+/** How long clients get to hear, in their next answer, that they should go elsewhere. */
+const FAREWELL_MS = 300;
+const FAREWELL_CHECK_MS = 10;
 
 /** How long a client may take before its connection is cut, and how often that is looked at. */
 export interface Patience {
@@ -42,6 +46,8 @@ export interface ListenSettings {
 /** A listening HTTP or HTTPS server. */
 export interface HttpServer {
   readonly port: number;
+  /** Accepts no new connection, and answers for a moment on those there are. */
+  drain(): Promise<void>;
   /** Accepts nothing more; requests under way get `graceMs`, then their connections are cut. */
   close(graceMs: number): Promise<void>;
 }
@@ -65,7 +71,11 @@ export async function listen(
     throw new Error(`port: expected one that can be listened on, got ${got}.`, { cause });
   });
   const { port } = server.address() as AddressInfo;
-  return { port, close: (graceMs) => closeServer({ server, connections, graceMs }) };
+  return {
+    port,
+    drain: () => drainServer({ server, connections }),
+    close: (graceMs) => closeServer({ server, connections, graceMs }),
+  };
 }
 
 function newServer(serve: RequestListener, { tls, patience = PATIENCE }: ListenSettings): Server {
@@ -87,18 +97,28 @@ function newServer(serve: RequestListener, { tls, patience = PATIENCE }: ListenS
 function connectionsOf(server: Server): ReadonlySet<Socket> {
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    // Asked for early, because it is kept then: one that was reset meanwhile could not tell it.
+    if (socket.remoteAddress === undefined) socket.destroy();
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
   return connections;
 }
 
-async function closeServer(parts: {
+interface Closing {
   readonly server: Server;
   readonly connections: ReadonlySet<Socket>;
   readonly graceMs: number;
-}): Promise<void> {
-  const { server, connections, graceMs } = parts;
+}
+
+async function drainServer({ server, connections }: Omit<Closing, 'graceMs'>): Promise<void> {
+  // The server's own close() would also cut connections on which a request is on its way.
+  NetServer.prototype.close.call(server);
+  const untilMs = performance.now() + FAREWELL_MS;
+  while (connections.size > 0 && performance.now() < untilMs) await delay(FAREWELL_CHECK_MS);
+}
+
+async function closeServer({ server, connections, graceMs }: Closing): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   const sweep = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);

@@ -1,3 +1,4 @@
+import { type ParsedUrlQuery, parse as parseQuery } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import Router from 'koa-router';
 import * as z from 'zod';
@@ -7,6 +8,9 @@ import { assertSamePerson, authorize, dialectOf, firstOf, type Gate } from './au
 import { type Route, routeTable } from './auto_map.ts';
 import { RawReply, type Services } from './endpoint.ts';
 import { plainPathOf } from './paths.ts';
+
+/** More than any request has; what comes behind is not looked at. */
+const QUERY_KEYS_MAX = 100;
 
 export interface Routing {
   readonly routes: readonly Route[];
@@ -38,7 +42,10 @@ function locateRoute(ctx: Context, table: ReadonlyMap<string, Route>, routing: R
   const route = table.get(ctx.path) ?? table.get(plainPathOf(ctx.path, routing.rootPathname));
   if (route === undefined) throw new ApiError('path_not_found', 'See docs/api.md for the paths.');
   const { method } = route.endpoint.group;
-  factsOf(ctx).dialect = dialectOf(route, ctx.query, routing.gate.mode);
+  const facts = factsOf(ctx);
+  // Not by Koa, which for each of the parameters looks through all of them.
+  facts.query = parseQuery(ctx.querystring, '&', '=', { maxKeys: QUERY_KEYS_MAX });
+  facts.dialect = dialectOf(route, facts.query, routing.gate.mode);
   if (ctx.method === method) return route;
   ctx.set('allow', method);
   throw new ApiError('method_not_allowed', `${route.path} takes ${method}.`);
@@ -46,17 +53,17 @@ function locateRoute(ctx: Context, table: ReadonlyMap<string, Route>, routing: R
 
 async function answer(ctx: Context, { services, gate, checksReplies }: Routing): Promise<void> {
   const facts = factsOf(ctx);
-  const { route, dialect } = facts;
+  const { route, dialect, query } = facts;
   if (route === undefined) throw new Error('A request was answered before its path was located.');
   const { endpoint, place } = route;
   const body: unknown = ctx.request.body;
-  facts.note(ctx.query, body);
+  facts.note(body);
   const authorization = ctx.headers.authorization;
-  const caller = await authorize({ route, query: ctx.query, authorization }, gate);
+  const caller = await authorize({ route, query, authorization }, gate);
   assertSamePerson(caller, body);
   const isQuery =
     (endpoint.from ?? (endpoint.group.method === 'GET' ? 'query' : 'body')) === 'query';
-  const input = parse(endpoint.input, isQuery ? scalarsOf(ctx.query) : body);
+  const input = parse(endpoint.input, isQuery ? scalarsOf(query) : body);
   const reply = await endpoint.handle(
     { ...caller, isProven: caller.token !== '', kind: place.kind, dialect, input },
     services,
@@ -102,6 +109,6 @@ function detailOf(error: z.ZodError): string {
     .join('; ');
 }
 
-function scalarsOf(query: Context['query']): Record<string, string> {
+function scalarsOf(query: ParsedUrlQuery): Record<string, string> {
   return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, firstOf(value)]));
 }

@@ -4,7 +4,8 @@ import { USER_ID_PATTERN } from '../../logic/model.ts';
 import * as fields from '../_fields.ts';
 import { missing, roomEndpoint } from './_room.ts';
 
-const Text = z.string().max(4_096).optional();
+/** Whatever it holds, a sig that is none is a refused login and not a missing parameter. */
+const Text = z.string().optional();
 
 export default roomEndpoint({
   summary:
@@ -16,7 +17,7 @@ export default roomEndpoint({
   errors: ['parameter_invalid', 'login_refused', 'user_id_refused'],
   async handle({ dialect, input }, { logins, sessions }) {
     const { sdkAppID, accountType, userID, userSig } = input;
-    if (dialect === 'A') {
+    if (dialect === 'A' && logins.isOpen) {
       if (userID === undefined || !USER_ID_PATTERN.test(userID)) throw missing('userID');
       const info = logins.infoOf(userID);
       return { ...info, token: await sessions.open(userID) };

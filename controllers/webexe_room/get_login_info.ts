@@ -12,7 +12,7 @@ export default webexePage({
   output: LoginView,
   errors: ['parameter_invalid', 'user_id_refused', 'login_refused'],
   async handle({ input }, { logins }) {
-    const { userID = '', code = '' } = input;
-    return logins.mint({ userID, code, lifeMaxMs: SIG_LIFE_MS });
+    const { userID, code } = input;
+    return logins.mint({ userID: userID ?? '', code: code ?? '', lifeMaxMs: SIG_LIFE_MS });
   },
 });

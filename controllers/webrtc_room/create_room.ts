@@ -8,25 +8,25 @@ export default meetingEndpoint({
   input: z.object({
     userID: fields.MeetingUserID,
     roomInfo: fields.MeetingInfo,
-    nickName: fields.NickName.optional(),
+    nickName: fields.NickName.nullish(),
     roomType: fields.RoomType.nullish(),
-    roomID: fields.NewRoomNumber.optional(),
-    needHeartBeat: fields.Flag.optional(),
+    roomID: fields.NewRoomNumber.nullish(),
+    needHeartBeat: fields.Flag.nullish(),
   }),
   output: fields.AdmissionView.extend({ roomInfo: z.string() }),
   errors: ['parameter_invalid', 'user_id_refused', 'room_info_too_long'],
   async handle({ kind, input }, { meetings, rules }) {
-    const { userID, roomInfo, nickName = '', roomType, roomID = '', needHeartBeat } = input;
+    const { userID, roomInfo, nickName, roomType, roomID, needHeartBeat } = input;
     const isPC = kind === 'webexe_room';
     const admission = await meetings.create({
       kind,
-      roomID: isPC ? roomID : '',
+      roomID: isPC ? (roomID ?? '') : '',
       roomInfo,
       roomType: roomType ?? '',
       needsHeartbeat: isPC ? (needHeartBeat ?? true) : true,
       endsWithCreator: rules[kind].creatorCanDestroyRoom,
       userID,
-      nickName,
+      nickName: nickName ?? '',
     });
     return { userID, roomInfo, ...admission };
   },

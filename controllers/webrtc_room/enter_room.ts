@@ -8,8 +8,8 @@ export default meetingEndpoint({
   input: z.object({
     userID: fields.MeetingUserID,
     roomID: fields.MeetingRoomID,
-    nickName: fields.NickName.optional(),
-    status: WholeNumber.optional(),
+    nickName: fields.NickName.nullish(),
+    status: WholeNumber.nullish(),
   }),
   output: fields.AdmissionView,
   errors: ['parameter_invalid', 'user_id_refused', 'room_not_found', 'room_full'],
@@ -18,8 +18,8 @@ export default meetingEndpoint({
     const member = { kind, roomID, userID };
     const admission = await meetings.enter({
       member,
-      nickName,
-      status: kind === 'webexe_room' ? status : undefined,
+      nickName: nickName ?? undefined,
+      status: kind === 'webexe_room' ? (status ?? undefined) : undefined,
     });
     return { userID, ...admission };
   },

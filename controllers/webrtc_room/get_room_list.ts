@@ -8,15 +8,19 @@ const COUNT = 10;
 export default meetingEndpoint({
   summary: 'A page of the rooms of exactly this type, in the order they were made.',
   input: z.object({
-    index: Offset.optional(),
-    count: WholeNumber.optional(),
+    index: Offset.nullish(),
+    count: WholeNumber.nullish(),
     roomType: fields.RoomType.nullish(),
   }),
   output: z.object({ rooms: z.array(fields.MeetingView) }),
   errors: ['parameter_invalid'],
   async handle({ kind, input }, { rooms }) {
-    const { index = 0, count = COUNT, roomType } = input;
-    const page = await rooms.list({ kind, roomType: roomType ?? '', index, count });
+    const page = await rooms.list({
+      kind,
+      roomType: input.roomType ?? '',
+      index: input.index ?? 0,
+      count: input.count ?? COUNT,
+    });
     const isPC = kind === 'webexe_room';
     return {
       rooms: page.map(({ room: { roomID, creator: roomCreator, info: roomInfo, status } }) => {
