@@ -30,7 +30,11 @@ const tokenRefused = (reason: number, text: string): Pick<Row, Dialect> =>
 
 export const ERRORS = {
   parameter_invalid: { A: [1, '请求参数错误'], B: [1, '参数不全'], C: [2, '请求失败，缺少参数'] },
-  custom_field_refused: all(1, '请求参数错误'),
+  custom_field_refused: {
+    A: [1, '请求参数错误'],
+    B: [1, '参数不全'],
+    C: [2, '请求失败，缺少参数'],
+  },
   room_not_found: {
     A: [3, '您请求的房间不存在'],
     B: [3, '请求的房间不存在'],

@@ -1,6 +1,7 @@
 import type { ParsedUrlQuery } from 'node:querystring';
 import type { Context } from 'koa';
 import type { Dialect } from '../logic/errors.ts';
+import type { Caller } from '../routes/authorize.ts';
 import type { Route } from '../routes/auto_map.ts';
 
 const NOTED_LENGTH_MAX = 256;
@@ -10,6 +11,7 @@ export class Facts {
   readonly requestID: string;
   route: Route | undefined;
   query: ParsedUrlQuery = {};
+  caller: Caller = { callerID: '', token: '' };
   /** Until the path is known, the newer dialect. */
   dialect: Dialect = 'B';
   userID = '';

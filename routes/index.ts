@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa';
 import Router from 'koa-router';
 import * as z from 'zod';
 import { ApiError, type ErrorName } from '../logic/errors.ts';
-import { factsOf } from '../middlewares/facts.ts';
+import { type Facts, factsOf } from '../middlewares/facts.ts';
 import { assertSamePerson, authorize, dialectOf, firstOf, type Gate } from './authorize.ts';
 import { type Route, routeTable } from './auto_map.ts';
 import { RawReply, type Services } from './endpoint.ts';
@@ -24,17 +24,25 @@ export interface Routing {
 }
 
 /**
- * The way of every request: its path finds the endpoint in one table, then parse, authorize,
- * handle, reply. The router is asked to match only once, whatever the number of endpoints.
+ * The way of every request: locate its endpoint in one table, admit the caller, read the body,
+ * answer. The router is asked to match only once, whatever the number of endpoints.
  */
 export function buildRouter(routing: Routing): Router {
   const router = new Router();
   const table = routeTable(routing.routes);
   const locate: Middleware = (ctx, next) => {
-    factsOf(ctx).route = locateRoute(ctx, table, routing);
+    const facts = factsOf(ctx);
+    facts.route = locateRoute(ctx, table, routing);
+    facts.note({});
     return next();
   };
-  router.all(/.*/, locate, routing.body, (ctx: Context) => answer(ctx, routing));
+  const admit: Middleware = async (ctx, next) => {
+    const { route, query } = locatedFactsOf(ctx);
+    const { authorization } = ctx.headers;
+    factsOf(ctx).caller = await authorize({ route, query, authorization }, routing.gate);
+    return next();
+  };
+  router.all(/.*/, locate, admit, routing.body, (ctx: Context) => answer(ctx, routing));
   return router;
 }
 
@@ -51,15 +59,12 @@ function locateRoute(ctx: Context, table: ReadonlyMap<string, Route>, routing: R
   throw new ApiError('method_not_allowed', `${route.path} takes ${method}.`);
 }
 
-async function answer(ctx: Context, { services, gate, checksReplies }: Routing): Promise<void> {
-  const facts = factsOf(ctx);
-  const { route, dialect, query } = facts;
-  if (route === undefined) throw new Error('A request was answered before its path was located.');
+async function answer(ctx: Context, { services, checksReplies }: Routing): Promise<void> {
+  const facts = locatedFactsOf(ctx);
+  const { route, dialect, query, caller } = facts;
   const { endpoint, place } = route;
   const body: unknown = ctx.request.body;
   facts.note(body);
-  const authorization = ctx.headers.authorization;
-  const caller = await authorize({ route, query, authorization }, gate);
   assertSamePerson(caller, body);
   const isQuery =
     (endpoint.from ?? (endpoint.group.method === 'GET' ? 'query' : 'body')) === 'query';
@@ -72,6 +77,13 @@ async function answer(ctx: Context, { services, gate, checksReplies }: Routing):
   if (checksReplies && endpoint.output !== 'raw')
     z.strictObject(endpoint.output.shape).parse(reply);
   send(ctx, new RawReply({ type: JSON_TYPE, body: replyText(reply as object) }));
+}
+
+function locatedFactsOf(ctx: Context): Facts & { readonly route: Route } {
+  const facts = factsOf(ctx);
+  const { route } = facts;
+  if (route === undefined) throw new Error('A request went on before its path was located.');
+  return facts as Facts & { readonly route: Route };
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
