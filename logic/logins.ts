@@ -87,6 +87,8 @@ export class Logins {
       throw refused('a userID that may not log in');
     const verdict = await sigs.verify({ userSig, userID });
     if (!verdict.ok) throw refused(verdict.reason);
+    // Otherwise whoever once held a token could log in again by the rooms it let him enter.
+    if (verdict.isRoomTicket) throw refused('it is a privateMapKey');
     return sessions.open(userID);
   }
 }

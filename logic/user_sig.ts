@@ -41,7 +41,12 @@ export type SigRefusal =
   | 'no_key';
 
 export type SigVerdict =
-  | { readonly ok: true; readonly expiresAtMs: number }
+  | {
+      readonly ok: true;
+      readonly expiresAtMs: number;
+      /** It is a privateMapKey: genuine, but made for entering one room. */
+      readonly isRoomTicket?: true;
+    }
   | { readonly ok: false; readonly reason: SigRefusal };
 
 /** The longest life a userSig may have: the 180 days of Tencent's own samples. */
@@ -138,9 +143,10 @@ export class UserSigs {
     const claims = document === undefined ? undefined : claimsOf(document);
     if (claims === undefined) return { ok: false, reason: 'malformed' };
     const reason = this.#refusalOf(claims, userID);
-    return reason === undefined
-      ? { ok: true, expiresAtMs: claims.expiresAtMs }
-      : { ok: false, reason };
+    if (reason !== undefined) return { ok: false, reason };
+    const { expiresAtMs } = claims;
+    const isRoomTicket = document?.[USERBUF] !== undefined;
+    return isRoomTicket ? { ok: true, expiresAtMs, isRoomTicket } : { ok: true, expiresAtMs };
   }
 
   #signNew({ userID, lifeS, nowMs }: { userID: string; lifeS: number; nowMs: number }): string {

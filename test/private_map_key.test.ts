@@ -132,11 +132,12 @@ describe('a privateMapKey of either version', () => {
       fc.assert(property, { numRuns: 200, seed: 2_018 });
     });
 
-    it(`passes where a userSig of its user does, and for nobody else, ${name}`, async (t) => {
+    it(`is genuine for its user and nobody else, and says what it is, ${name}`, async (t) => {
       const sigs = newSigs(key);
       const privateMapKey = madeAt(t, NOW_S, sigs);
       const verdict = await sigs.verify({ userSig: privateMapKey, userID: 'alice' });
-      assert.deepEqual(verdict, { ok: true, expiresAtMs: NOW_S * 1000 + HOUR_MS });
+      const expiresAtMs = NOW_S * 1000 + HOUR_MS;
+      assert.deepEqual(verdict, { ok: true, expiresAtMs, isRoomTicket: true });
       const other = await sigs.verify({ userSig: privateMapKey, userID: 'bobby' });
       assert.deepEqual(other, { ok: false, reason: 'other_user' });
     });

@@ -66,7 +66,7 @@ describe('userSigs made elsewhere', () => {
     const ticket = { ...v2Fields({ 'TLS.expire': 3600 }), 'TLS.userbuf': userbuf };
     const verdictOf = (document: object) =>
       sigs.verify({ userSig: packed({ ...document, 'TLS.sig': hmac }), userID: 'alice' });
-    assert.deepEqual(await verdictOf(ticket), good(NOW_S + 3600));
+    assert.deepEqual(await verdictOf(ticket), { ...good(NOW_S + 3600), isRoomTicket: true });
     const without = { ...ticket, 'TLS.userbuf': undefined };
     assert.deepEqual(await verdictOf(without), refused('bad_signature'));
     const other = { ...ticket, 'TLS.userbuf': userbuf.replace('A', 'B') };
@@ -84,7 +84,9 @@ describe('userSigs made elsewhere', () => {
     ]) {
       const fields = { 'TLS.identifier': userID, 'TLS.time': timeS, 'TLS.expire': expireS };
       const userSig = packed({ ...v2Fields(fields), ...userbuf, 'TLS.sig': sig });
-      assert.deepEqual(await sigs.verify({ userSig, userID }), good(timeS + expireS));
+      const isTicket = 'TLS.userbuf' in userbuf;
+      const wanted = { ...good(timeS + expireS), ...(isTicket ? { isRoomTicket: true } : {}) };
+      assert.deepEqual(await sigs.verify({ userSig, userID }), wanted);
     }
   });
 });
