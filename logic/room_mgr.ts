@@ -1,58 +1,29 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 import type { CustomOperation } from './custom.ts';
 import { ApiError } from './errors.ts';
 import type { Actor } from './events.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { ImGroups } from './im_mgr.ts';
-import { ImError } from './im_mgr.ts';
-import type { Log } from './log.ts';
-import {
-  type Audience,
-  type MemberRef,
-  type NewPusher,
-  type RoomKind,
-  type RoomRef,
-  type RoomRules,
-  type RoomWithPushers,
-  spaceOf,
+import type {
+  Audience,
+  MemberRef,
+  NewPusher,
+  RoomKind,
+  RoomRef,
+  RoomRules,
+  RoomWithPushers,
 } from './model.ts';
+import { type NewRoom, RoomOpening } from './room_opening.ts';
 import * as rules from './room_rules.ts';
-import type { ReserveOutcome, Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
 
-/** Longer than every step of opening a room together, so that only the id of a failed maker expires. */
-const RESERVATION_MS = 10_000;
-const AUTO_IDS_TRIED = 3;
 const JOINS_TRIED = 3;
-/**
- * How long a new room waits for the group of the same name to be destroyed, and then for a moment
- * when nobody is at it, to have that group. Making a group takes up to 3 s more, and clients give
- * up at 5 s.
- */
-const GROUP_CLOSING_WAIT_MS = 700;
-const GROUP_TAKING_WAIT_MS = 300;
-const POLL_MS = 50;
 const OPENING_WAIT_MS = 4_000;
 
 export interface RoomLimits {
   readonly roomsPerPage: number;
   readonly customFields: number;
   readonly customBytes: number;
-}
-
-export interface NewRoom {
-  readonly kind: RoomKind;
-  /** Absent: an id is made. */
-  readonly roomID?: string;
-  readonly creator: string;
-  readonly info: string;
-  readonly endsWithCreator: boolean;
-  /** What lists may filter by; '' unless told. */
-  readonly roomType?: string;
-  /** Its members must be heard of, unless told otherwise. */
-  readonly needsHeartbeat?: boolean;
-  /** Present: the room is active at once. */
-  readonly firstPusher?: NewPusher;
 }
 
 interface Parts {
@@ -62,37 +33,22 @@ interface Parts {
   readonly rules: Readonly<Record<RoomKind, RoomRules>>;
   readonly limits: RoomLimits;
   readonly clock: Clock;
-  readonly log: Log;
   readonly newRoomID: (kind: RoomKind) => string;
-}
-
-/** An id that is taken until its room is open. */
-interface Reservation {
-  readonly epoch: number;
-  /** The group of a former life was taken over, and must not stay behind. */
-  readonly hasGroup: boolean;
 }
 
 /** What clients can do with rooms. Every method is one decision of the store, whoever else calls. */
 export class RoomMgr {
   readonly #parts: Parts;
-  /** Rooms being opened by this process, for those who want to join them meanwhile. */
-  readonly #openings = new Map<string, Promise<unknown>>();
+  readonly #opening: RoomOpening;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#opening = new RoomOpening(parts);
   }
 
   /** Makes a room together with its IM group: both exist afterwards, or neither. */
-  async create(room: NewRoom): Promise<{ readonly roomID: string }> {
-    if (room.roomID !== undefined) return this.#open({ ...room, roomID: room.roomID });
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#open({ ...room, roomID: this.#parts.newRoomID(room.kind) });
-      } catch (error) {
-        if (attempt === AUTO_IDS_TRIED || !isIDTaken(error)) throw error;
-      }
-    }
+  create(room: NewRoom): Promise<{ readonly roomID: string }> {
+    return this.#opening.create(room);
   }
 
   /** Takes a seat or refreshes it; with `autoCreate` a missing room is made, with the caller as creator. */
@@ -230,29 +186,14 @@ export class RoomMgr {
       const rule = rules.joinRule(status === undefined ? seat : { ...seat, status });
       const outcome = await this.#change(ref, pusher.userID, rule);
       if (outcome !== 'opening') return outcome;
-      if (!(await this.#opened(ref))) return 'not_opened';
+      if (!(await this.#opening.settled(ref))) return 'not_opened';
     }
     throw new ApiError('im_unavailable_joining', `Room ${ref.roomID} took too long to open.`);
   }
 
-  /** Waits until the room may be open: here that is known, elsewhere a little later. False: it failed. */
-  async #opened(ref: RoomRef): Promise<boolean> {
-    const opening = this.#openings.get(openingKeyOf(ref));
-    if (opening === undefined) {
-      await this.#parts.clock.sleep(POLL_MS, new AbortController().signal);
-      return true;
-    }
-    const isOpen = await opening.then(
-      () => true,
-      () => false,
-    );
-    await nextTurn();
-    return isOpen;
-  }
-
   async #openUnlessThere(room: NewRoom & RoomRef): Promise<boolean> {
     try {
-      await this.#open(room);
+      await this.#opening.open(room);
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -260,95 +201,6 @@ export class RoomMgr {
       if (error.error !== 'im_unavailable') throw error;
       throw new ApiError('im_unavailable_joining', error.message, { cause: error });
     }
-  }
-
-  async #open(room: NewRoom & RoomRef): Promise<{ readonly roomID: string }> {
-    const reservation = await this.#reserve(room);
-    const opening = this.#openReserved(room, reservation);
-    const key = openingKeyOf(room);
-    this.#openings.set(key, opening);
-    try {
-      await opening;
-      return { roomID: room.roomID };
-    } finally {
-      // When it failed, the next one may have begun before we came here.
-      if (this.#openings.get(key) === opening) this.#openings.delete(key);
-    }
-  }
-
-  async #reserve(room: NewRoom & RoomRef): Promise<Reservation> {
-    const { clock } = this.#parts;
-    const takeFromMs = clock.monotonicMs() + GROUP_CLOSING_WAIT_MS;
-    const untilMs = takeFromMs + GROUP_TAKING_WAIT_MS;
-    let reserved = await this.#tryReserve(room, { takeOverGroup: false });
-    let hasGroup = false;
-    while (reserved.outcome === 'group_closing' && clock.monotonicMs() < untilMs) {
-      await clock.sleep(POLL_MS, new AbortController().signal);
-      // The old group could not be destroyed in time: the new room gets it instead.
-      hasGroup = clock.monotonicMs() >= takeFromMs;
-      reserved = await this.#tryReserve(room, { takeOverGroup: hasGroup });
-    }
-    if (reserved.outcome === 'reserved') return { epoch: reserved.epoch, hasGroup };
-    const { roomID } = room;
-    if (reserved.outcome === 'exists')
-      throw new ApiError('room_exists', `Room ${roomID} exists.`, { reply: { roomID } });
-    throw new ApiError('im_unavailable', `The former group of ${roomID} is still being destroyed.`);
-  }
-
-  #tryReserve(
-    room: NewRoom & RoomRef,
-    { takeOverGroup }: { readonly takeOverGroup: boolean },
-  ): Promise<ReserveOutcome> {
-    const { kind, roomID, creator, info, endsWithCreator } = room;
-    const { roomType = '', needsHeartbeat = true } = room;
-    const nowMs = this.#parts.clock.nowMs();
-    const reservedUntilMs = nowMs + RESERVATION_MS;
-    const times = { nowMs, reservedUntilMs };
-    const { store } = this.#parts;
-    return store.reserveRoom({
-      kind,
-      roomID,
-      creator,
-      info,
-      endsWithCreator,
-      roomType,
-      needsHeartbeat,
-      ...times,
-      takeOverGroup,
-    });
-  }
-
-  async #openReserved(room: NewRoom & RoomRef, reservation: Reservation): Promise<void> {
-    const { store, clock } = this.#parts;
-    const { roomID, firstPusher } = room;
-    const { epoch } = reservation;
-    if (spaceOf(room.kind) === 'im') await this.#makeGroup(roomID, reservation);
-    const nowMs = clock.nowMs();
-    const rule = rules.openRule({ firstPusher, nowMs });
-    const ref = { kind: room.kind, roomID };
-    const actor = room.creator;
-    const opening = store.changeRoom({ ref, epoch, actor, nowMs, rule });
-    const outcome = await opening.catch(async (cause: unknown) => {
-      // If the store takes not even this, the reservation ends by itself.
-      await store.dropReservation({ epoch, groupMayExist: true, nowMs }).catch(() => undefined);
-      throw cause;
-    });
-    if (outcome === 'gone')
-      throw new ApiError('im_unavailable', `Opening ${roomID} took longer than its reservation.`);
-  }
-
-  /** No group, no room: whatever goes wrong, the id is free again and no group stays behind. */
-  async #makeGroup(roomID: string, { epoch, hasGroup }: Reservation): Promise<void> {
-    const { store, im, clock } = this.#parts;
-    try {
-      if ((await im.createGroup(roomID)) === 'created') return;
-    } catch (cause) {
-      const groupMayExist = hasGroup || !(cause instanceof ImError) || cause.mayBeDone;
-      await store.dropReservation({ epoch, groupMayExist, nowMs: clock.nowMs() });
-      throw new ApiError('im_unavailable', `No IM group could be made for ${roomID}.`, { cause });
-    }
-    await store.dropReservation({ epoch, groupMayExist: false, nowMs: clock.nowMs() });
-    throw new IDTaken(`The IM group id ${roomID} belongs to somebody else.`);
   }
 
   #change<T>(ref: RoomRef, actor: Actor, rule: rules.Rule<T>, audienceID?: string): Promise<T> {
@@ -361,21 +213,6 @@ export class RoomMgr {
   }
 }
 
-/** The IM cloud knows this id as somebody else's; another id would do. */
-class IDTaken extends ApiError {
-  constructor(detail: string) {
-    super('im_unavailable', detail);
-  }
-}
-
-function isIDTaken(error: unknown): boolean {
-  return error instanceof IDTaken || (error instanceof ApiError && error.error === 'room_exists');
-}
-
 function noRoom({ kind, roomID }: RoomRef): ApiError {
   return new ApiError('room_not_found', `There is no active ${kind} ${JSON.stringify(roomID)}.`);
-}
-
-function openingKeyOf({ kind, roomID }: RoomRef): string {
-  return `${kind}/${roomID}`;
 }
