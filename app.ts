@@ -271,7 +271,10 @@ async function serve(
   readiness: Readiness,
 ): Promise<Pick<App, 'url' | 'drain'>> {
   const { https, host, port, process: settings } = config;
-  const tls = https && { cert: readFileSync(https.cert), key: readFileSync(https.key) };
+  const tls = https && {
+    cert: readPem('https.cert', https.cert),
+    key: readPem('https.key', https.key),
+  };
   const server = await listen(koa.callback(), { host, port, tls });
   // The rest of the closing needs a little of the time too.
   const graceMs = settings.stopTimeoutMs * 0.8;
@@ -284,9 +287,18 @@ async function serve(
   const url = new URL(`${tls ? 'https' : 'http'}://${authority}:${server.port}`);
   const drain = () => {
     readiness.drain();
-    return server.drain();
+    return server.drain(settings.stopTimeoutMs * 0.1);
   };
   return { url, drain };
+}
+
+function readPem(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const got = `${file}, which gives ${(cause as NodeJS.ErrnoException).code}`;
+    throw new Error(`${setting}: expected the path of a readable file, got ${got}.`, { cause });
+  }
 }
 
 function randomHex(bytes: number): string {

@@ -58,6 +58,8 @@ export type SigVerdict =
 /** The longest life a userSig may have: the 180 days of Tencent's own samples. */
 export const USER_SIG_LIFE_MAX_MS = 180 * 86_400_000;
 
+/** Every new app has an administrator of this name, also when another one is configured here. */
+const FIRST_ADMINISTRATOR = 'administrator';
 const FUTURE_SKEW_MAX_MS = 300_000;
 const UINT32_MAX = 4_294_967_295;
 const SIGNED_KEPT_MAX = 1_000;
@@ -91,9 +93,9 @@ export class UserSigs {
     this.#publicKey = publicKey;
   }
 
-  /** Whether this is the account that may do everything in the IM app, whose sig no client gets. */
+  /** Whether this is an account that may do everything in the IM app, whose sig no client gets. */
   isAdministrator(userID: string): boolean {
-    return userID === this.#administrator;
+    return userID === this.#administrator || userID === FIRST_ADMINISTRATOR;
   }
 
   /**

@@ -22,6 +22,8 @@ export function body(settings: { readonly limitBytes: number }): Middleware {
   });
   return async (ctx, next) => {
     if (ctx.method === 'GET') return next();
+    // Whoever hung up while it was found out who he is will never send the rest.
+    if (ctx.req.destroyed) throw cutOff();
     if (isForm(ctx) || isCompressed(ctx)) {
       await unlessCutOff(ctx.req, parser(ctx, nothing));
       ctx.request.body = objectAfterParser(ctx);

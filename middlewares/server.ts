@@ -12,6 +12,7 @@ import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
 
 const HEADER_BYTES_MAX = 16_384;
 const IDLE_CHECK_MS = 50;
@@ -46,8 +47,8 @@ export interface ListenSettings {
 /** A listening HTTP or HTTPS server. */
 export interface HttpServer {
   readonly port: number;
-  /** Accepts no new connection, and answers for a moment on those there are. */
-  drain(): Promise<void>;
+  /** Accepts no new connection, and answers for a moment of at most `limitMs` on those there are. */
+  drain(limitMs: number): Promise<void>;
   /** Accepts nothing more; requests under way get `graceMs`, then their connections are cut. */
   close(graceMs: number): Promise<void>;
 }
@@ -73,7 +74,7 @@ export async function listen(
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    drain: () => drainServer({ server, connections }),
+    drain: (limitMs) => drainServer({ server, connections, limitMs }),
     close: (graceMs) => closeServer({ server, connections, graceMs }),
   };
 }
@@ -89,8 +90,19 @@ function newServer(serve: RequestListener, { tls, patience = PATIENCE }: ListenS
     requireHostHeader: false,
   };
   if (tls === undefined) return createServer(options, serve);
-  const handshakeTimeout = patience.headersMs;
-  return createSecureServer({ ...options, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' }, serve);
+  assertPair(tls);
+  const secure = { ...tls, handshakeTimeout: patience.headersMs, minVersion: 'TLSv1.2' } as const;
+  return createSecureServer({ ...options, ...secure }, serve);
+}
+
+function assertPair(tls: { readonly cert: Buffer; readonly key: Buffer }): void {
+  try {
+    createSecureContext(tls);
+  } catch (cause) {
+    const text =
+      'https.cert: expected a certificate in PEM that belongs to https.key, got another.';
+    throw new Error(text, { cause });
+  }
 }
 
 /** Every connection, the ones too on which nothing has been said or agreed upon yet. */
@@ -108,17 +120,18 @@ function connectionsOf(server: Server): ReadonlySet<Socket> {
 interface Closing {
   readonly server: Server;
   readonly connections: ReadonlySet<Socket>;
-  readonly graceMs: number;
 }
 
-async function drainServer({ server, connections }: Omit<Closing, 'graceMs'>): Promise<void> {
+async function drainServer(parts: Closing & { readonly limitMs: number }): Promise<void> {
+  const { server, connections, limitMs } = parts;
   // The server's own close() would also cut connections on which a request is on its way.
   NetServer.prototype.close.call(server);
-  const untilMs = performance.now() + FAREWELL_MS;
+  const untilMs = performance.now() + Math.min(FAREWELL_MS, limitMs);
   while (connections.size > 0 && performance.now() < untilMs) await delay(FAREWELL_CHECK_MS);
 }
 
-async function closeServer({ server, connections, graceMs }: Closing): Promise<void> {
+async function closeServer(parts: Closing & { readonly graceMs: number }): Promise<void> {
+  const { server, connections, graceMs } = parts;
   const closed = once(server, 'close');
   server.close();
   const sweep = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -113,6 +114,19 @@ describe('connections', () => {
     await closing;
   });
 
+  it('on which nobody ever shakes hands do not hold it up either', async () => {
+    const server = await startEcho(
+      { ...HASTY, headersMs: 60_000, requestMs: 60_000 },
+      selfSigned(),
+    );
+    const socket = connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const closed = text(socket);
+    await delay(20);
+    await server.close(50);
+    assert.equal(await closed, '');
+  });
+
   it('that are cut in the middle leave one line each in the response log and none in the error log', async () => {
     await using target = await startTarget();
     const begun = 'POST /create_room HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n';
@@ -138,6 +152,60 @@ describe('connections', () => {
       assert.deepEqual([ip, path, code], ['127.0.0.1', '/create_room', 400]);
     await target.assertSound();
   });
+});
+
+describe('requests that are built to be slow', () => {
+  const KB_63 = 64_512;
+  const fill = (piece: string, length = KB_63) => piece.repeat(Math.floor(length / piece.length));
+  const FORM = 'application/x-www-form-urlencoded';
+  const JSON_TYPE = 'application/json';
+  const slow: readonly { what: string; path?: string; type?: string; body?: string | Buffer }[] = [
+    { what: 'a query of one name', path: `/live?${fill('a&', 15_000)}` },
+    { what: 'a query of many names', path: `/live?${fill('a=1&b=2&', 15_000)}` },
+    { what: 'a query of list names', path: `/live?${fill('a[]&', 15_000)}` },
+    { what: 'a query of bad escapes', path: `/live?${fill('%zz', 15_000)}` },
+    { what: 'a path of slashes', path: fill('/', 15_000) },
+    { what: 'a path of short names', path: `/${fill('a/', 15_000)}` },
+    { what: 'a form of one name', type: FORM, body: fill('a&') },
+    { what: 'a form of one list', type: FORM, body: fill('a[]=&') },
+    { what: 'a form of numbered names', type: FORM, body: fill('a[999]=1&') },
+    { what: 'a form of deep names', type: FORM, body: `a${fill('[b]')}=1` },
+    { what: 'a form of dots', type: FORM, body: fill('a.') },
+    { what: 'a form of bad escapes', type: FORM, body: `a=${fill('%zz')}` },
+    { what: 'deep lists', type: JSON_TYPE, body: fill('[', 32_000) + fill(']', 32_000) },
+    {
+      what: 'deep objects',
+      type: JSON_TYPE,
+      body: `${fill('{"a":', 50_000)}1${fill('}', 10_000)}`,
+    },
+    { what: 'many members', type: JSON_TYPE, body: `{${fill('"a":1,', 60_000)}"a":1}` },
+    { what: 'many escapes', type: JSON_TYPE, body: `{"roomID":"${fill('\\u0000', 60_000)}"}` },
+    {
+      what: 'broken characters',
+      type: `${JSON_TYPE}; charset=gbk`,
+      body: Buffer.alloc(KB_63, 0x81),
+    },
+    { what: 'a charset of blanks', type: `${JSON_TYPE};charset${' '.repeat(15_000)}x`, body: '{}' },
+    {
+      what: 'a push URL of slashes',
+      path: '/add_pusher',
+      body: JSON.stringify({ pushURL: `rtmp://h/${fill('a/', 1_000)}?`, userID: 'a', roomID: 'r' }),
+    },
+  ];
+
+  for (const { what, path = '/get_pushers', type = JSON_TYPE, body } of slow)
+    it(`are not: ${what}`, async () => {
+      await using app = await startTestApp({ limits: { rate: 'off' } });
+      const method = body === undefined ? 'GET' : 'POST';
+      const sent = { method, headers: { 'content-type': type }, ...(body && { body }) };
+      await (await app.send(path, sent)).text();
+      const before = process.cpuUsage();
+      const answer = await app.send(path, sent);
+      assert.ok(answer.status < 500);
+      assert.ok(Number.isInteger(((await answer.json()) as Answer).code));
+      const { user, system } = process.cpuUsage(before);
+      assert.ok(user + system < 300_000, `${(user + system) / 1000} ms`);
+    });
 });
 
 describe('clients side by side', () => {
@@ -380,17 +448,42 @@ function judge(answer: WireAnswer, where: string): void {
 }
 
 /** The server alone, with a listener that reads everything and answers. */
-async function startEcho(patience: Patience) {
+async function startEcho(patience: Patience, tls?: { cert: Buffer; key: Buffer }) {
   const server = await listen(
     async (request, response) => {
       await text(request).catch(() => '');
       response.end('{}');
     },
-    { host: '127.0.0.1', port: 0, tls: undefined, patience },
+    { host: '127.0.0.1', port: 0, tls, patience },
   );
   return {
     port: server.port,
     close: (graceMs: number) => server.close(graceMs),
     [Symbol.asyncDispose]: () => server.close(0),
   };
+}
+
+/** A certificate for nobody, just enough for a server to start with. */
+function selfSigned(): { cert: Buffer; key: Buffer } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const ecdsaWithSHA256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'));
+  const nobody = der(0x30);
+  const years = ['250101000000Z', '490101000000Z'].map((time) => der(0x17, Buffer.from(time)));
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  const number = der(0x02, Buffer.from([1]));
+  const signed = der(0x30, number, ecdsaWithSHA256, nobody, der(0x30, ...years), nobody, spki);
+  const signature = sign('sha256', signed, privateKey);
+  const bits = der(0x03, Buffer.from([0]), signature);
+  const base64 = der(0x30, signed, ecdsaWithSHA256, bits).toString('base64');
+  const cert = `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  return { cert: Buffer.from(cert), key: Buffer.from(key) };
+}
+
+/** One element in ASN.1's distinguished encoding; none here is longer than 64 KB. */
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size = length < 0x80 ? [length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
