@@ -175,13 +175,14 @@ interface Reply {
   readonly isRepeat: boolean;
 }
 
-/** The way to the REST API: one call form, one time limit, one breaker for all commands. */
+/** The way to the REST API: one call form, one time limit, a breaker for what clients wait for and one for the rest. */
 class Gateway {
   readonly #settings: TencentImSettings;
   readonly #adminSig: () => string;
   readonly #randomUint32: () => number;
   readonly #http: CloudHttp;
-  readonly #breaker: ReturnType<typeof newBreaker>;
+  /** One each, because trouble with what runs in the background should refuse nobody a room. */
+  readonly #breakers: Readonly<Record<'urgent' | 'background', Breaker>>;
   readonly #hints: Hints;
 
   constructor(parts: TencentImParts) {
@@ -189,7 +190,10 @@ class Gateway {
     this.#adminSig = parts.adminSig;
     this.#randomUint32 = parts.randomUint32;
     this.#http = new CloudHttp({ callLimitMs: parts.callLimitMs });
-    this.#breaker = newBreaker(parts);
+    this.#breakers = {
+      urgent: newBreaker({ ...parts, calls: 'create_group' }),
+      background: newBreaker({ ...parts, calls: 'notices and destroy_group' }),
+    };
     this.#hints = new Hints(parts);
   }
 
@@ -219,27 +223,17 @@ class Gateway {
   }
 
   /**
-   * Only one call at a time finds out whether IM is back. What runs in the background waits for
+   * Only one call of a breaker at a time finds out whether IM is back. What runs in the background waits for
    * its outcome: being refused just then would cost it another round of backing off.
    */
   async #unlessDown({ api, isUrgent }: Call, fetchReply: () => Promise<Reply>): Promise<Reply> {
-    if (isUrgent && this.#breaker.state === CircuitState.HalfOpen) throw notAsked(api);
+    const breaker = this.#breakers[isUrgent ? 'urgent' : 'background'];
+    if (isUrgent && breaker.state === CircuitState.HalfOpen) throw notAsked(api);
     try {
-      return await this.#breaker.execute(() => this.#unlessLate(fetchReply));
+      return await breaker.execute(() => unlessLate(breaker, fetchReply));
     } catch (error) {
       if (error instanceof LateFailure) throw error.cause;
       throw isBrokenCircuitError(error) ? notAsked(api) : error;
-    }
-  }
-
-  /** The library would take a failure from before the break for the failure of the try under way. */
-  async #unlessLate(fetchReply: () => Promise<Reply>): Promise<Reply> {
-    const isTry = this.#breaker.state !== CircuitState.Closed;
-    try {
-      return await fetchReply();
-    } catch (cause) {
-      const isLate = !isTry && this.#breaker.state !== CircuitState.Closed;
-      throw isLate ? new LateFailure('It began before the break.', { cause }) : cause;
     }
   }
 
@@ -275,7 +269,21 @@ async function repeatedOnce(attempt: () => Promise<Reply>, limit: Limit): Promis
   return { ...(await attempt()), isRepeat: true };
 }
 
-function newBreaker({ clock, log }: Pick<TencentImParts, 'clock' | 'log'>) {
+/** The library would take a failure from before the break for the failure of the try under way. */
+async function unlessLate(breaker: Breaker, fetchReply: () => Promise<Reply>): Promise<Reply> {
+  const isTry = breaker.state !== CircuitState.Closed;
+  try {
+    return await fetchReply();
+  } catch (cause) {
+    const isLate = !isTry && breaker.state !== CircuitState.Closed;
+    throw isLate ? new LateFailure('It began before the break.', { cause }) : cause;
+  }
+}
+
+type Breaker = ReturnType<typeof newBreaker>;
+
+function newBreaker(parts: Pick<TencentImParts, 'clock' | 'log'> & { readonly calls: string }) {
+  const { clock, log, calls } = parts;
   const breaker = circuitBreaker(handleWhen(isUnreachable), {
     breaker: new ConsecutiveBreaker(FAILURES_IN_A_ROW_MAX),
     halfOpenAfter: { next: () => pauseBy(clock) },
@@ -284,10 +292,10 @@ function newBreaker({ clock, log }: Pick<TencentImParts, 'clock' | 'log'>) {
   breaker.onBreak(() => {
     if (downSinceMs !== undefined) return;
     downSinceMs = clock.monotonicMs();
-    log.warn('im_unreachable', { failuresInARow: FAILURES_IN_A_ROW_MAX });
+    log.warn('im_unreachable', { calls, failuresInARow: FAILURES_IN_A_ROW_MAX });
   });
   breaker.onReset(() => {
-    log.info('im_reachable_again', { downMs: clock.monotonicMs() - (downSinceMs ?? 0) });
+    log.info('im_reachable_again', { calls, downMs: clock.monotonicMs() - (downSinceMs ?? 0) });
     downSinceMs = undefined;
   });
   return breaker;

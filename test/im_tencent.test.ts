@@ -109,7 +109,10 @@ function inTurn(...behaviours: CloudBehaviour[]): CloudMode {
 
 async function breakDown({ cloud, im }: Bench): Promise<void> {
   cloud.imMode = 'http500';
-  for (let failures = 0; failures < 5; failures += 1) await failureOf(im.destroyGroup(GROUP));
+  for (let failures = 0; failures < 5; failures += 1) {
+    await failureOf(im.destroyGroup(GROUP));
+    await failureOf(im.createGroup(GROUP));
+  }
   cloud.forgetCalls();
 }
 
@@ -459,8 +462,19 @@ describe('While IM is down', () => {
     assert.equal(bench.cloud.calls.length, 0);
     assert.deepEqual(
       bench.warnings.map(({ event }) => event),
-      ['im_unreachable'],
+      ['im_unreachable', 'im_unreachable'],
     );
+  });
+
+  it('goes on making groups while only the rest fails, and the other way round', async () => {
+    await using bench = await openBench();
+    bench.cloud.imMode = ({ api }) => (api === 'create_group' ? 'ok' : 'http500');
+    for (let calls = 0; calls < 8; calls += 1) await failureOf(bench.im.destroyGroup(GROUP));
+    assert.equal(await bench.im.createGroup(GROUP), 'created');
+    bench.cloud.imMode = ({ api }) => (api === 'create_group' ? 'http500' : 'ok');
+    for (let calls = 0; calls < 8; calls += 1) await failureOf(bench.im.createGroup('other'));
+    bench.clock.advance(1000);
+    await bench.im.destroyGroup(GROUP);
   });
 
   it('asks again after a second and is back with the first answer', async () => {
@@ -494,12 +508,12 @@ describe('While IM is down', () => {
     bench.cloud.imMode = 'slow';
     bench.cloud.slowMs = 400;
     bench.clock.advance(1000);
-    const scout = bench.im.createGroup('other');
+    const scout = bench.im.destroyGroup('other');
     // Together they take longer than one call may: the wait is not part of it.
     await Promise.all([notify(bench.im), scout]);
     assert.deepEqual(
       bench.cloud.calls.map(({ api }) => api),
-      ['create_group', 'send_group_system_notification'],
+      ['destroy_group', 'send_group_system_notification'],
     );
   });
 
@@ -509,7 +523,7 @@ describe('While IM is down', () => {
     bench.cloud.imMode = 'hang';
     bench.clock.advance(1000);
     const failures = await Promise.all([
-      failureOf(bench.im.createGroup('other')),
+      failureOf(bench.im.destroyGroup('other')),
       failureOf(notify(bench.im)),
       failureOf(bench.im.destroyGroup(GROUP)),
     ]);
@@ -542,7 +556,7 @@ describe('While IM is down', () => {
     const scout = failureOf(bench.im.destroyGroup('scout'));
     assert.deepEqual(verdictOf(await early), unreachable);
     bench.clock.advance(1000);
-    await failureOf(bench.im.createGroup(GROUP));
+    await failureOf(bench.im.destroyGroup('waiting'));
     await scout;
     assert.deepEqual(
       bench.cloud.calls.map(({ body }) => body.GroupId),
@@ -579,7 +593,7 @@ describe('While IM is down', () => {
     await bench.im.destroyGroup(GROUP);
     assert.deepEqual(
       bench.warnings.map(({ event }) => event),
-      ['im_unreachable'],
+      ['im_unreachable', 'im_unreachable'],
     );
   });
 

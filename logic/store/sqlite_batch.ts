@@ -62,29 +62,38 @@ export class SqliteBatch {
   }
 
   #tryTogether(steps: readonly Step[]): boolean {
+    let values: readonly unknown[];
     try {
-      const values = this.#transaction(() => steps.map(({ run }) => run()));
-      steps.forEach(({ resolve }, index) => {
-        resolve(values[index]);
-      });
-      return true;
+      values = this.#committed(() => steps.map(({ run }) => run()));
     } catch {
       return false;
     }
+    this.#settle(() => {
+      steps.forEach(({ resolve }, index) => {
+        resolve(values[index]);
+      });
+    });
+    return true;
   }
 
   #runAlone({ run, resolve, reject }: Step): void {
+    let value: unknown;
     try {
-      resolve(this.#transaction(run));
+      value = this.#committed(run);
     } catch (error) {
       reject(error);
+      return;
     }
+    this.#settle(() => resolve(value));
   }
 
-  #transaction<T>(work: () => T): T {
-    const value = this.#committed(work);
-    this.#onCommit();
-    return value;
+  /** What is committed stays so: a listener that throws ends the process, and undoes nothing. */
+  #settle(resolve: () => void): void {
+    try {
+      this.#onCommit();
+    } finally {
+      resolve();
+    }
   }
 
   #committed<T>(work: () => T): T {
